@@ -1,0 +1,51 @@
+// What the browser page offers to whoever drives it (puppeteer now, a page's own buttons later), as
+// `window.tilewire`. Everything that crosses is plain JSON; matrices stay in the page.
+import type { ErrorRecord } from '../errors.ts';
+import type { Environment, RunReport } from '../report/report.ts';
+import type { Spec } from '../spec/spec.ts';
+
+export interface RunJob {
+  readonly spec: Spec;
+  /** Also run GEMM-then-collective with the same kernels. */
+  readonly baseline: boolean;
+  /** Bytes of GPU memory that the run may ask for; estimated and refused before anything is allocated. */
+  readonly memoryLimit: number;
+  /** For `operands.kind === 'trained'`: paths on the page's own server of raw little-endian f32, row-major: A is m × (k·devices), B is (k·devices) × n. */
+  readonly operandUrls?: { readonly a: string; readonly b: string };
+  /** Return the m × n result as well (tests, small shapes). */
+  readonly keepOutput?: boolean;
+}
+
+export interface RunResult {
+  readonly report: RunReport;
+  readonly output?: readonly number[];
+}
+
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorRecord };
+
+/** One line of progress of a long step; the host's `--timeout` counts from the last one. */
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface AdapterFacts {
+  readonly environment: Omit<Environment, 'browser'>;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface PageApi {
+  /** Requests adapter and device (once); `NO_ADAPTER` when there is none. */
+  open(): Promise<Outcome<AdapterFacts>>;
+  run(job: RunJob): Promise<Outcome<RunResult>>;
+}
+
+declare global {
+  interface Window {
+    tilewire: PageApi;
+    /** Set by the driver before a run, when it wants to hear of progress. */
+    tilewireProgress?: (progress: Progress) => void;
+  }
+}

@@ -1,0 +1,95 @@
+// The shape of a report: what `--json FILE` writes, and what the table is printed from. A field that was
+// not measured is null, and `notes` says why.
+import type { Spec } from '../spec/spec.ts';
+
+export interface Environment {
+  readonly backend: 'chrome';
+  /** Product and version, e.g. `Chrome/143.0.0.0`. */
+  readonly browser: string;
+  readonly adapter: {
+    readonly vendor: string;
+    readonly architecture: string;
+    readonly description: string;
+    /** A software adapter: no GPU does the work. */
+    readonly isFallback: boolean;
+    /** Measured: two independent dispatches take as long as one after the other. */
+    readonly isSerial: boolean;
+  };
+  /** Smallest step seen between two GPU timestamps, ns; null without the `timestamp-query` feature. */
+  readonly timerResolutionNs: number | null;
+}
+
+export interface Ledger {
+  /** Local GEMM stores, bytes. */
+  storeBytes: number;
+  /** Bytes read by DMA transfers. */
+  transferBytes: number;
+  /** Bytes sent over the device's links: DMA and remote stores. */
+  linkBytes: number;
+  /** Every byte that arrived from elsewhere, whether its op said store or update. */
+  reductionBytes: number;
+}
+
+export interface WrongElement {
+  readonly row: number;
+  readonly column: number;
+  readonly device: number;
+  readonly chunk: number;
+  readonly tile: number;
+  readonly expected: number;
+  /** A number, or its bits (`0x7fc0dead`) when it is not finite. */
+  readonly actual: number | string;
+  /** Devices whose contribution is missing / counted twice; null when neither explains the value. */
+  readonly missing: readonly number[] | null;
+  readonly doubled: readonly number[] | null;
+}
+
+export interface Check {
+  readonly mode: 'exact' | 'bounded';
+  /** Elements of the whole result, and the share of them that was compared. */
+  readonly elements: number;
+  readonly coverage: number;
+  readonly wrong: number;
+  /** Largest |c − ref|, and the bound at that element. */
+  readonly maxError: number | null;
+  readonly bound: number | null;
+  readonly bitExactPlanOrder: boolean | null;
+  readonly firstWrong: readonly WrongElement[];
+  /** SHA-256 over the result's bits in row-major order: equal for equal Specs on one adapter. */
+  readonly outputHash: string;
+}
+
+export interface Measured {
+  readonly gemmMs: number | null;
+  readonly collectiveMs: number | null;
+  readonly plainPartsMs: number | null;
+  readonly sequentialMs: number | null;
+  readonly fusedMs: number | null;
+  readonly exposedMs: number | null;
+  readonly overlapMeasured: number | null;
+  readonly interleaved: number | null;
+  readonly gpuBusy: number | null;
+  readonly stageEfficiency: number | null;
+  readonly extraFlops: number;
+  readonly stages: number;
+  readonly tailLimited: boolean | null;
+}
+
+export interface RunReport {
+  readonly spec: Spec;
+  readonly specHash: string;
+  readonly check: Check;
+  readonly causality: { readonly events: number; readonly violations: number; readonly eventHash: string };
+  readonly ledger: { readonly balanced: boolean; readonly total: Ledger; readonly devices: readonly Ledger[] };
+  readonly tracker: { readonly pieces: number; readonly updates: number; readonly triggers: number; readonly peakEntries: number; readonly overflows: number };
+  readonly measured: Measured;
+  readonly notes: readonly { readonly path: string; readonly reason: string }[];
+  /** Why the run is wrong, one line each; empty when all is right. */
+  readonly failures: readonly { readonly code: string; readonly message: string }[];
+}
+
+export interface Report {
+  readonly version: 1;
+  readonly environment: Environment;
+  readonly runs: readonly RunReport[];
+}

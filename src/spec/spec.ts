@@ -1,0 +1,75 @@
+// Spec: the immutable, JSON-serialisable record of what to run. A run is a function of its Spec: same Spec,
+// same adapter, same build give the same bits and the same event order. Everything here is resolved: a
+// Spec holds no default still to be chosen (`resolve.ts` fills them in before hashing).
+
+/** Tile of one workgroup's output, and the depth of its inner loop: `m × n` elements of C, `k` of the reduction. */
+export interface Tile {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+/** C = Σ over devices of A_d (m × k) · B_d (k × n), row-major. `k` is per device. */
+export interface GemmShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
+export type Collective = 'reduce-scatter';
+export type Algorithm = 'ring' | 'direct';
+export type ChunkAxis = 'rows' | 'columns';
+export type OverflowPolicy = 'spill' | 'stall';
+
+/**
+ * Where operand values come from. `exact`: integers in −range..range without 0, every partial sum exactly
+ * representable; `normal`: near-normal reals (sum of four uniforms); `trained`: rows and weights of a trained Transformer.
+ */
+export type Operands =
+  | { readonly kind: 'exact'; readonly range: number }
+  | { readonly kind: 'normal' }
+  | { readonly kind: 'trained'; readonly source: string; readonly hash: string };
+
+/**
+ * A deliberate defect, to see it caught. `device`, `chunk`, `tile` as in `plan/plan.ts`; `delta` in updates' elements.
+ * - `suppress-stores`: a kernel variant whose workgroup `tile` stores nothing on `device`
+ * - `threshold`: the tracker's threshold of one piece is off by `delta` elements
+ * - `drop-transfer`: the DMA of the block that holds the tile moves nothing
+ * - `double-update`: the near-memory update of that block is applied twice
+ * - `corrupt-tile`: one element of the tile is overwritten in the device's memory
+ * - `early-read`: the block is read one epoch after the GEMM stage that stored it, before its updates arrived
+ * - `unwritten-output`: no GEMM of any device stores anything
+ */
+export type Fault =
+  | { readonly kind: 'suppress-stores' | 'drop-transfer' | 'double-update' | 'corrupt-tile' | 'early-read'; readonly device: number; readonly chunk: number; readonly tile: number }
+  | { readonly kind: 'threshold'; readonly device: number; readonly chunk: number; readonly tile: number; readonly delta: number }
+  | { readonly kind: 'unwritten-output' };
+
+export interface Spec {
+  readonly version: 1;
+  /** What a reader calls it, e.g. `t-nlg fc2 TP 8`; no meaning to the run. */
+  readonly name: string;
+  readonly gemm: GemmShape;
+  readonly dtype: 'f32';
+  /** N of t3.md: the number of emulated devices. */
+  readonly devices: number;
+  readonly collective: Collective;
+  readonly algorithm: Algorithm;
+  /** Dimension of C along which the result is scattered. */
+  readonly chunk: ChunkAxis;
+  readonly operands: Operands;
+  readonly seed: number;
+  readonly kernel: { readonly name: string; readonly hash: string; readonly tile: Tile };
+  /** Virtual wavefront size: local index / wavefront names the wavefront. */
+  readonly wavefront: number;
+  /** Tiles per stage (one dispatch). */
+  readonly stageTiles: number;
+  /** Tiles per DMA block. */
+  readonly triggerTiles: number;
+  /** A trigger seen in the counters of epoch e is executed in epoch e + lag. */
+  readonly lag: number;
+  readonly triggers: 'host';
+  readonly overflow: OverflowPolicy;
+  readonly tracker: { readonly sets: number; readonly ways: number };
+  readonly faults: readonly Fault[];
+}

@@ -12,6 +12,8 @@ export default defineConfig({
   ],
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: ['test/gpu/global-setup.ts'],
+    reporters: ['default', './test/reporter.ts'],
     // GPU tests share one browser and one serial adapter; two at once would only fight for it.
     fileParallelism: false,
     testTimeout: 120_000,

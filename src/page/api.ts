@@ -1,7 +1,7 @@
 // What the browser page offers to whoever drives it (puppeteer now, a page's own buttons later), as
 // `window.tilewire`. Everything that crosses is plain JSON; matrices stay in the page.
 import type { ErrorRecord } from '../errors.ts';
-import type { Environment, RunReport } from '../report/report.ts';
+import type { Environment, RunReport } from '../verify/run-report.ts';
 import type { Spec } from '../spec/spec.ts';
 
 export interface RunJob {

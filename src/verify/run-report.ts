@@ -1,5 +1,6 @@
 // The shape of a report: what `--json FILE` writes, and what the table is printed from. A field that was
 // not measured is null, and `notes` says why.
+import type { LedgerRow } from '../events/ledger.ts';
 import type { Spec } from '../spec/spec.ts';
 
 export interface Environment {
@@ -17,17 +18,6 @@ export interface Environment {
   };
   /** Smallest step seen between two GPU timestamps, ns; null without the `timestamp-query` feature. */
   readonly timerResolutionNs: number | null;
-}
-
-export interface Ledger {
-  /** Local GEMM stores, bytes. */
-  storeBytes: number;
-  /** Bytes read by DMA transfers. */
-  transferBytes: number;
-  /** Bytes sent over the device's links: DMA and remote stores. */
-  linkBytes: number;
-  /** Every byte that arrived from elsewhere, whether its op said store or update. */
-  reductionBytes: number;
 }
 
 export interface WrongElement {
@@ -72,7 +62,12 @@ export interface Measured {
   readonly stageEfficiency: number | null;
   readonly extraFlops: number;
   readonly stages: number;
+  /** A stage has fewer than 16 workgroups per core of a software adapter; null where the GPU's cores are not known. */
   readonly tailLimited: boolean | null;
+  /** Times that the host had to wait for counters before it could encode an epoch. */
+  readonly counterWaits: number;
+  /** Dispatches that write a chunk memory which another one of their epoch writes: they cannot overlap. */
+  readonly bufferConflicts: number;
 }
 
 export interface RunReport {
@@ -80,7 +75,7 @@ export interface RunReport {
   readonly specHash: string;
   readonly check: Check;
   readonly causality: { readonly events: number; readonly violations: number; readonly eventHash: string };
-  readonly ledger: { readonly balanced: boolean; readonly total: Ledger; readonly devices: readonly Ledger[] };
+  readonly ledger: { readonly balanced: boolean; readonly total: LedgerRow; readonly devices: readonly LedgerRow[] };
   readonly tracker: { readonly pieces: number; readonly updates: number; readonly triggers: number; readonly peakEntries: number; readonly overflows: number };
   readonly measured: Measured;
   readonly notes: readonly { readonly path: string; readonly reason: string }[];

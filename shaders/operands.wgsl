@@ -1,0 +1,81 @@
+// Fills one operand of one emulated device: output[r * columns + c] is a hash of (seed, device, matrix,
+// first_row + r, c). The twin of src/spec/operands.ts: the same bits, asserted by test. Grid-stride over
+// blocks of COLUMNS_PER_BLOCK columns of one row, so any dispatch of 1..65535 workgroups fills the whole.
+
+struct Params {
+  seed: u32,
+  device: u32,
+  matrix: u32,
+  rows: u32,
+  columns: u32,
+  range: u32,
+  kind: u32, // 0 exact: integers in -range..range without 0; 1 normal
+  first_row: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> output: array<f32>;
+
+const LANES = 64u;
+const COLUMNS_PER_BLOCK = 1024u;
+const NORMAL_MEAN = 131070;
+const NORMAL_SCALE = 0x1.bb67aep-16f; // sqrt(3) / 65536
+
+fn mix32(x: u32) -> u32 {
+  var h = x;
+  h = (h ^ (h >> 16u)) * 0x7feb352du;
+  h = (h ^ (h >> 15u)) * 0x846ca68bu;
+  return h ^ (h >> 16u);
+}
+
+fn column_hash(start: u32, twist: u32, column: u32) -> u32 {
+  var h = start + column * 0x9e3779b1u;
+  h = ((h ^ (h >> 16u)) * 0x7feb352du) ^ twist;
+  h = (h ^ (h >> 15u)) * 0x846ca68bu;
+  return h ^ (h >> 16u);
+}
+
+fn exact_value(hash: u32, range: u32) -> f32 {
+  let v = i32(((hash >> 16u) * (range * 2u)) >> 16u) - i32(range);
+  return f32(select(v + 1, v, v < 0));
+}
+
+fn normal_value(hash: u32) -> f32 {
+  let other = mix32(hash ^ 0x68e31da4u);
+  let sum = (hash & 0xffffu) + (hash >> 16u) + (other & 0xffffu) + (other >> 16u);
+  return f32(i32(sum) - NORMAL_MEAN) * NORMAL_SCALE;
+}
+
+@compute @workgroup_size(LANES)
+fn fill_operand(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let rows = params.rows;
+  let columns = params.columns;
+  let range = params.range;
+  let exact = params.kind == 0u;
+  let key = mix32(mix32(params.seed + 0x9e3779b9u) ^ (params.device * 2u + params.matrix));
+  let blocks_per_row = (columns + COLUMNS_PER_BLOCK - 1u) / COLUMNS_PER_BLOCK;
+  let stretches = rows * blocks_per_row;
+  for (var stretch = group.x; stretch < stretches; stretch += groups.x) {
+    let local_row = stretch / blocks_per_row;
+    let first = (stretch % blocks_per_row) * COLUMNS_PER_BLOCK;
+    let end = min(columns, first + COLUMNS_PER_BLOCK);
+    let row = params.first_row + local_row;
+    let start = mix32(key + row);
+    let twist = mix32(key ^ mix32(row ^ 0x85ebca6bu));
+    let base = local_row * columns;
+    // Neighbouring lanes take neighbouring columns, so that a real GPU's stores coalesce.
+    if (exact) {
+      for (var c = first + lane; c < end; c += LANES) {
+        output[base + c] = exact_value(column_hash(start, twist, c), range);
+      }
+    } else {
+      for (var c = first + lane; c < end; c += LANES) {
+        output[base + c] = normal_value(column_hash(start, twist, c));
+      }
+    }
+  }
+}

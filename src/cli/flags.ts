@@ -1,0 +1,172 @@
+// From the text of flags to values, and from the flags of `run` and `plan` to a request for a Spec. Whatever
+// cannot be read is BAD_FLAG with the flag as its path; ranges are checked where the Spec is resolved.
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { TilewireError } from '../errors.ts';
+import type { SpecRequest, TrainedOperands } from '../spec/resolve.ts';
+import { parseTile } from '../spec/resolve.ts';
+import type { Algorithm, ChunkAxis, Collective, Fault, OverflowPolicy, Tile } from '../spec/spec.ts';
+import { parseBytes } from '../units.ts';
+
+/** Flags of every command that opens a browser and runs something. */
+export interface GeneralFlags {
+  readonly json?: string;
+  readonly force?: boolean;
+  readonly requireHardware?: boolean;
+  readonly browser?: string;
+  /** Seconds without progress. */
+  readonly timeout?: number;
+  /** Bytes. */
+  readonly memoryLimit?: number;
+}
+
+/** Flags that a Spec is made from; `plan` has the same. */
+export interface SpecFlags {
+  readonly model?: string;
+  readonly layer?: string;
+  readonly tp?: number;
+  readonly tokens?: number;
+  readonly m?: number;
+  readonly n?: number;
+  readonly k?: number;
+  readonly devices?: number;
+  readonly collective?: Collective;
+  readonly algorithm?: Algorithm;
+  readonly operands?: 'exact' | 'normal' | 'trained';
+  readonly seed?: number;
+  readonly chunk?: ChunkAxis;
+  readonly kernelName?: string;
+  readonly tile?: Tile;
+  readonly wavefront?: number;
+  readonly stageTiles?: number;
+  readonly triggerTiles?: number;
+  readonly lag?: number;
+  readonly overflow?: OverflowPolicy;
+  readonly fault?: readonly Fault[];
+}
+
+const option = (flags: string, description: string) => new Option(flags, description);
+
+/** A parser that blames its flag and refuses a value that is another flag (`--json --force`). */
+function reading<T>(flag: string, parse: (text: string, path: string) => T): (text: string, previous: unknown) => T {
+  return (text) => {
+    if (text.startsWith('--')) throw new TilewireError('BAD_FLAG', 'this flag lacks its value', { path: flag, actual: text, fix: `write ${flag} VALUE (a value that begins with -- as ${flag}=VALUE is not supported)` });
+    return parse(text, flag);
+  };
+}
+
+export function parseInteger(text: string, path: string): number {
+  if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(Number(text))) {
+    throw new TilewireError('BAD_FLAG', 'not a whole number', { path, actual: text, fix: `write e.g. ${path} 8` });
+  }
+  return Number(text);
+}
+
+export function parseSeconds(text: string, path: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : Number.NaN;
+  // Timers of Node and of the browser count milliseconds in 31 bits.
+  const limit = 2 ** 31 / 1000;
+  if (!(seconds > 0 && seconds < limit)) throw new TilewireError('BAD_FLAG', 'not a time in seconds', { path, actual: text, limit: `more than 0, less than ${Math.floor(limit)}`, fix: `write e.g. ${path} 600` });
+  return seconds;
+}
+
+const FAULT_KINDS = ['suppress-stores', 'threshold', 'drop-transfer', 'double-update', 'corrupt-tile', 'early-read', 'unwritten-output'] as const satisfies readonly Fault['kind'][];
+
+/** `KIND:device=D,chunk=C,tile=T[,delta=X]`, or `unwritten-output` alone. */
+export function parseFault(text: string, path = '--fault'): Fault {
+  const refuse = (what: string, actual: string, limit: string) =>
+    new TilewireError('BAD_FLAG', what, { path, actual, limit, fix: 'write e.g. --fault drop-transfer:device=1,chunk=2,tile=0 or --fault threshold:device=1,chunk=2,tile=0,delta=1' });
+  const [kindText, placeText = '', ...rest] = text.split(':');
+  const kind = FAULT_KINDS.find((known) => known === kindText);
+  if (kind === undefined || rest.length > 0) throw refuse('unknown kind of fault', text, FAULT_KINDS.join(', '));
+  const wanted = kind === 'unwritten-output' ? [] : kind === 'threshold' ? ['device', 'chunk', 'tile', 'delta'] : ['device', 'chunk', 'tile'];
+  const given = new Map<string, number>();
+  for (const part of placeText === '' ? [] : placeText.split(',')) {
+    const [key = '', value = ''] = part.split('=');
+    if (!wanted.includes(key) || given.has(key)) throw refuse('a fault cannot take this', part, wanted.join(', ') || 'nothing');
+    given.set(key, parseInteger(value, `${path} ${key}`));
+  }
+  const missing = wanted.filter((key) => !given.has(key));
+  if (missing.length > 0) throw refuse(`this fault lacks ${missing.join(', ')}`, text, wanted.join(', '));
+  if (kind === 'unwritten-output') return { kind };
+  const place = { device: given.get('device')!, chunk: given.get('chunk')!, tile: given.get('tile')! };
+  return kind === 'threshold' ? { kind, ...place, delta: given.get('delta')! } : { kind, ...place };
+}
+
+const integer = (flags: string, flag: string, description: string) => option(flags, description).argParser(reading(flag, parseInteger));
+const text = (flags: string, flag: string, description: string) => option(flags, description).argParser(reading(flag, (value) => value));
+
+/** One of a few words; the default is said in the description because the Spec, not the flag, chooses it. */
+function word(flags: string, flag: string, words: readonly string[], description: string): Option {
+  return option(flags, description).argParser(
+    reading(flag, (value, path) => {
+      if (!words.includes(value)) throw new TilewireError('BAD_FLAG', 'unknown choice', { path, actual: value, limit: words.join(', '), fix: `use one of: ${words.join(', ')}` });
+      return value;
+    }),
+  );
+}
+
+export const seedFlag = () => integer('--seed <NUMBER>', '--seed', 'seed of generated operands, 0 to 4294967295 (default: 1)');
+export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline');
+
+export function addSpecFlags(command: Command): Command {
+  const flags = [
+    text('--model <NAME>', '--model', 'model of the zoo below; gives m, n and k together with --layer and --tp'),
+    text('--layer <NAME>', '--layer', 'sub-layer: op, fc2 (forward), fc1, ip (backward, as in T3)'),
+    integer('--tp <DEVICES>', '--tp', "tensor-parallel degree: the number of devices over which K is split (default: the model's own)"),
+    integer('--tokens <ROWS>', '--tokens', "rows of A and C (default: the model's own sequence length x batch)"),
+    integer('--m <ROWS>', '--m', 'rows of A and of C'),
+    integer('--n <COLUMNS>', '--n', 'columns of B and of C'),
+    integer('--k <LENGTH>', '--k', 'length of the dot products PER DEVICE'),
+    integer('--devices <COUNT>', '--devices', 'emulated devices, 1 to 64'),
+    word('--collective <NAME>', '--collective', ['reduce-scatter'], 'what is done to the partial outputs (default: reduce-scatter)'),
+    word('--algorithm <NAME>', '--algorithm', ['ring', 'direct'], 'how the partial outputs travel: ring or direct (default: ring)'),
+    word('--operands <KIND>', '--operands', ['exact', 'normal', 'trained'], "exact: small integers, tolerance zero; normal: near-normal reals; trained: a trained Transformer's FC-2, which gives the shape (default: exact)"),
+    seedFlag(),
+    word('--chunk <AXIS>', '--chunk', ['rows', 'columns'], 'dimension along which the output is scattered (default: the longer; rows when equal). The first (length mod devices) chunks are one longer'),
+    text('--kernel-name <NAME>', '--kernel-name', 'built-in GEMM kernel (default: the fastest known on a software adapter)'),
+    option('--tile <MxNxK>', "a workgroup's tile: rows x columns of C, and depth of the inner loop, elements (default: divides the chunk where one does)").argParser(reading('--tile', parseTile)),
+    integer('--wavefront <LANES>', '--wavefront', 'lanes of a virtual wavefront (default: 64)'),
+    integer('--stage-tiles <TILES>', '--stage-tiles', "tiles per stage, which is one dispatch (default: a quarter of the step's, rounded up)"),
+    integer('--trigger-tiles <TILES>', '--trigger-tiles', 'tiles per DMA block, which is what one trigger sends (default: 8)'),
+    integer('--lag <EPOCHS>', '--lag', 'a trigger seen in the counters of epoch e is executed in epoch e + lag (default: 2)'),
+    word('--overflow <POLICY>', '--overflow', ['spill', 'stall'], 'what the tracker does when a set is full (default: spill)'),
+    option('--fault <FAULT>', `break the run on purpose to see it caught (repeatable): KIND:device=D,chunk=C,tile=T[,delta=X], KIND one of ${FAULT_KINDS.join(', ')}`).argParser<Fault[]>((value, faults: Fault[] | undefined) => [
+      ...(faults ?? []),
+      reading('--fault', parseFault)(value, undefined),
+    ]),
+  ];
+  for (const flag of flags) command.addOption(flag);
+  return command;
+}
+
+export function addReportFlags(command: Command): Command {
+  return command
+    .addOption(text('--json <FILE>', '--json', 'also write the result to FILE as JSON; an existing file is refused'))
+    .addOption(option('--force', 'let --json replace an existing file'));
+}
+
+export function addBrowserFlags(command: Command): Command {
+  return command
+    .addOption(text('--browser <PATH>', '--browser', 'Chrome or Chromium to use, and no other (default: the first found that gives an adapter, hardware first)'))
+    .addOption(option('--require-hardware', 'fail rather than run on a software adapter'));
+}
+
+export function addLimitFlags(command: Command): Command {
+  return command
+    .addOption(option('--timeout <SECONDS>', 'give up after this time without progress (default: 600)').argParser(reading('--timeout', parseSeconds)))
+    .addOption(option('--memory-limit <BYTES>', 'refuse a run that would allocate more; suffixes K M G T, Ki Mi Gi Ti (default: half of physical memory on a software adapter, else 4Gi)').argParser(reading('--memory-limit', parseBytes)));
+}
+
+/** The given flags as a request; `trained` has been read already when they ask for it. */
+export function specRequest(flags: SpecFlags, trained?: TrainedOperands): SpecRequest {
+  const { fault, ...rest } = flags;
+  return { ...rest, ...(fault === undefined ? {} : { faults: fault }), ...(trained === undefined ? {} : { trained }) };
+}
+
+/** Names of the Spec's flags that were given, as they are written. */
+export function givenSpecFlags(flags: SpecFlags): string[] {
+  const names = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'seed', 'chunk', 'kernelName', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'overflow', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
+  return names.filter((name) => flags[name] !== undefined).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+}
+

@@ -1,0 +1,109 @@
+// The texts of the help pages that commander does not make from the flags: what a command does, the model
+// zoo, examples, what the printed figures mean, exit codes.
+import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES } from '../report/figures.ts';
+import { LAYERS, MODELS } from '../spec/zoo.ts';
+
+const EXIT_CODES = `
+Exit codes:
+  0    all right
+  1    the run is wrong: values, causality, ledger, tracker, a stall, no work done
+  2    bad input: flags, files, Spec, memory limit, operands that cannot be proven exact
+  3    the machine: no browser or adapter, requestAdapter hung, device lost, --require-hardware unmet
+  4    --timeout passed without progress
+  70   a bug in tilewire
+  130  interrupted
+`;
+
+const WIDTH = 110;
+
+/** Names in a column, definitions beside them, wrapped. */
+function list(terms: readonly { readonly name: string; readonly definition: string }[]): string {
+  const column = Math.max(...terms.map(({ name }) => name.length)) + 4;
+  return terms.map(({ name, definition }) => `  ${name}`.padEnd(column) + wrap(definition, WIDTH - column).join(`\n${' '.repeat(column)}`)).join('\n');
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)!;
+    if (last !== '' && last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return lines;
+}
+
+const ZOO = `
+Models (hidden size; m = tokens, n = hidden, K split over --tp devices; TP that does not divide K is an error):
+${list(MODELS.map(({ name, hidden, totalK, tokens, tp }) => ({ name, definition: `hidden ${hidden}, tokens ${tokens}, TP ${tp.join(' or ')}, total K: ${Object.entries(totalK).map(([layer, k]) => `${layer} ${k}`).join(', ')}` })))}
+
+Layers:
+${list(LAYERS.map(({ name, pass, what }) => ({ name, definition: `${pass}: ${what}` })))}
+`;
+
+const FIGURES = `
+Printed figures (a dash is a figure that was not measured; its footnote says why; GB = 1e9 bytes):
+${list(CHECK_TERMS)}
+
+  ledger, bytes summed over devices; must balance against closed forms:
+${list(LEDGER_TERMS)}
+
+  measured:
+${list(MEASURED_FIGURES)}
+
+Three kinds of overlap are never mixed: overlapMeasured is what the GPU did, interleaved what the schedule
+did (on a serial adapter, such as the software fallback, the first is 0 and the second is not); what real
+devices would overlap is neither.
+`;
+
+export const manual = {
+  program: `
+A tensor-parallel GEMM runs on emulated devices through WebGPU in a headless Chrome, tracked and triggered as
+T3's hardware does it (ASPLOS 2024): each output tile is counted as it lands, and its transfer and reduction
+start while later tiles are still being computed. Every element of the result is checked.
+
+Examples:
+  tilewire start
+  tilewire run --model t-nlg --layer fc2 --tp 8 --tokens 256 --baseline
+  tilewire run --help
+${EXIT_CODES}`,
+
+  start: {
+    what: 'The main job, what `npm start` runs: a fused GEMM + reduce-scatter on two inputs, each proven right and compared with\nGEMM-then-collective: FC-2 of T-NLG at TP 8, the first 256 tokens, exact operands; and FC-2 of a trained Transformer at TP 4.\nWrites one report with two runs.',
+    more: `
+Examples:
+  npm start
+  npm start -- --json report.json
+  tilewire start --require-hardware --browser /usr/bin/google-chrome
+${FIGURES}${EXIT_CODES}`,
+  },
+
+  run: {
+    what: 'Run a fused GEMM + collective over emulated devices, check every element of the result, and report what overlapped with what.\nC = sum over devices of A_d (m x k) * B_d (k x n); device d ends up owning chunk d of C.',
+    more: `${ZOO}
+Examples:
+  tilewire run --model t-nlg --layer fc2 --tp 8 --tokens 256 --baseline
+  tilewire run --m 512 --n 384 --k 128 --devices 5 --algorithm direct --chunk columns
+  tilewire run --m 256 --n 256 --k 64 --devices 4 --operands normal --seed 7 --json run.json
+  tilewire run --spec run.json
+  tilewire run --m 256 --n 256 --k 64 --devices 4 --fault drop-transfer:device=1,chunk=3,tile=0
+${FIGURES}${EXIT_CODES}`,
+  },
+
+  plan: {
+    what: 'Derive, check and print a Plan without a GPU: which device computes which chunk in which step, where its stores go, what each\ntrigger sends, and the proof that every element gets each device\'s contribution exactly once.',
+    more: `${ZOO}
+Examples:
+  tilewire plan --model t-nlg --layer fc2 --tp 8 --tokens 256
+  tilewire plan --m 100 --n 70 --k 32 --devices 3 --json plan.json
+${EXIT_CODES}`,
+  },
+
+  doctor: {
+    what: 'Say which browser, adapter, features, limits and timer resolution were found, and everything that was tried to find them.\nCandidates: --browser (which excludes the others), PUPPETEER_EXECUTABLE_PATH, an installed Chrome or Chromium, puppeteer\'s\ncache, the packaged Chromium (Linux x64; unpacked once into $XDG_CACHE_HOME/tilewire or ~/.cache/tilewire).',
+    more: `
+Examples:
+  tilewire doctor
+  tilewire doctor --browser /usr/bin/chromium --require-hardware
+${EXIT_CODES}`,
+  },
+};

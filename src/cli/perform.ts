@@ -1,0 +1,86 @@
+// Runs resolved Specs one after another in one browser session and reports on them: a table each as it
+// comes, the JSON file at the end, a closing verdict. This is the program: read it first.
+import os from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { openSession } from '../host/session.ts';
+import type { Session } from '../host/session.ts';
+import type { TrainedOperands } from '../host/trained.ts';
+import type { RunJob } from '../page/api.ts';
+import { reportToJson } from '../report/json.ts';
+import type { RecordedSpec } from '../report/json.ts';
+import type { Environment, RunReport } from '../verify/run-report.ts';
+import { adapterLine, runTable, verdictLine } from '../report/table.ts';
+import type { Spec } from '../spec/spec.ts';
+import type { GeneralFlags } from './flags.ts';
+import { progressLine } from './progress.ts';
+import { claimReportFile } from './report-file.ts';
+
+const HARDWARE_MEMORY_LIMIT = 4 * 2 ** 30;
+
+/** Bundled beside the CLI. */
+export const pageFile = fileURLToPath(new URL('./page.js', import.meta.url));
+
+export interface PlannedRun {
+  readonly spec: Spec;
+  /** The matrices of `--operands trained`. */
+  readonly trained?: TrainedOperands;
+  /** What an earlier report recorded of this Spec. */
+  readonly recorded?: RecordedSpec['recorded'];
+}
+
+/** The exit status: 0 when every run is right, 1 when one is wrong. */
+export async function performRuns(planned: readonly PlannedRun[], baseline: boolean, flags: GeneralFlags): Promise<number> {
+  const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
+  const progress = progressLine();
+  const print = (text: string) => {
+    progress.clear();
+    process.stdout.write(`${text}\n`);
+  };
+
+  const session = await openSession({
+    pageFile,
+    browser: flags.browser,
+    requireHardware: flags.requireHardware,
+    timeout: flags.timeout,
+    say: (line) => progress.say(line),
+  });
+  try {
+    const { environment } = session;
+    print(`${adapterLine(environment)}\n`);
+    const runs: RunReport[] = [];
+    for (const { spec, trained, recorded } of planned) {
+      progress.say(`running ${spec.name}`);
+      const operandUrls = trained && serveOperands(session, trained);
+      const job: RunJob = { spec, baseline, memoryLimit: flags.memoryLimit ?? defaultMemoryLimit(environment), ...(operandUrls ? { operandUrls } : {}) };
+      const { report } = await session.run(job, (step) => progress.show(step));
+      for (const path of Object.values(operandUrls ?? {})) session.withdraw(path);
+      runs.push(report);
+      print(`${runTable(report)}\n`);
+      if (recorded) print(replayLine(report, recorded));
+    }
+    file?.write(reportToJson({ version: 1, environment, runs }));
+    print(verdictLine(runs));
+    return runs.some((run) => run.failures.length > 0) ? 1 : 0;
+  } finally {
+    progress.clear();
+    await session.close();
+  }
+}
+
+function serveOperands(session: Session, { a, b }: TrainedOperands): { a: string; b: string } {
+  const bytes = (matrix: Float32Array) => new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength);
+  return { a: session.serve('a', bytes(a)), b: session.serve('b', bytes(b)) };
+}
+
+function defaultMemoryLimit({ adapter }: Environment): number {
+  if (!adapter.isFallback) return HARDWARE_MEMORY_LIMIT;
+  // A container may be allowed less than the machine has.
+  const allowed = process.constrainedMemory();
+  return Math.floor(Math.min(os.totalmem(), allowed > 0 ? allowed : Infinity) / 2);
+}
+
+/** Same Spec, same adapter, same build: same bits and same event order. Another adapter may differ, so this tells and does not judge. */
+function replayLine({ check, causality, spec }: RunReport, recorded: NonNullable<RecordedSpec['recorded']>): string {
+  const word = (same: boolean) => (same ? 'the same' : 'DIFFERENT');
+  return `replay of ${spec.name}: ${word(check.outputHash === recorded.outputHash)} output bits, ${word(causality.eventHash === recorded.eventHash)} event order\n`;
+}

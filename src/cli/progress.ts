@@ -1,0 +1,41 @@
+// Progress of long steps on stderr: one line that is rewritten on a terminal, a line now and then elsewhere.
+import type { Progress } from '../page/api.ts';
+
+const SPARSE_MS = 10_000;
+
+export interface ProgressLine {
+  show(progress: Progress): void;
+  /** A line of its own, which stays. */
+  say(line: string): void;
+  /** Takes the rewritten line away, before something else is printed. */
+  clear(): void;
+}
+
+export function progressLine(stream: NodeJS.WriteStream = process.stderr): ProgressLine {
+  let lastStep = '';
+  let lastShown = 0;
+  let dirty = false;
+  const clear = () => {
+    if (dirty) stream.write('\r\u001B[K');
+    dirty = false;
+  };
+  return {
+    clear,
+    say(line) {
+      clear();
+      stream.write(`tilewire: ${line}\n`);
+    },
+    show({ step, done, total }) {
+      const text = `${step} ${done}/${total}`;
+      if (stream.isTTY) {
+        stream.write(`\r\u001B[K${text.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}`);
+        dirty = true;
+        return;
+      }
+      if (step === lastStep && Date.now() - lastShown < SPARSE_MS) return;
+      lastStep = step;
+      lastShown = Date.now();
+      stream.write(`tilewire: ${text}\n`);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+// GEMM, then collective: the same kernels without tracking. Every device's whole GEMM in one dispatch, then the
+// Plan's rounds, each a copy of a chunk into the link's landing buffer and its reduction at the receiver.
+import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
+import type { Gemm } from '../gpu/gemm.ts';
+import { structLayout } from '../gpu/reflect.ts';
+import { RecordBuffer } from '../gpu/records.ts';
+import { SHADERS } from '../gpu/shaders.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Chunk } from '../plan/tiling.ts';
+import type { Spec } from '../spec/spec.ts';
+import { Frame, type TimedGroup } from './frame.ts';
+import { poison, type DeviceMemory } from './memory.ts';
+
+/** Elements that one workgroup of a plain copy or reduction moves. */
+const ITEM_ELEMENTS = 4096;
+
+export interface BaselineRun {
+  readonly gemmMs: number;
+  readonly collectiveMs: number;
+  readonly sequentialMs: number;
+  /** Whether the first two are GPU times; else they are the wall time until the queue was idle. */
+  readonly timed: boolean;
+  /** Bits of the m × n result, row-major, gathered from the owners' chunks. */
+  result(): Promise<Uint32Array<ArrayBuffer>>;
+}
+
+export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, operands: DeviceMemory['operands'], progress: (done: number) => void): Promise<BaselineRun> {
+  const { gemm: { m, n }, devices } = spec;
+  const { tiling } = plan;
+  const [plain, transfer, nmc, fill] = await Promise.all([gemm.plain(), gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc), gpu.kernel('fill', SHADERS.fill)]);
+  const outputs = operands.map((_, d) => arena.storage(`whole output of device ${d}`, m * n * 4));
+  const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
+  const landing = operands.map((_, d) => arena.storage(`landing of device ${d}`, devices > 1 ? largest * 4 : 4));
+  const copies = tiling.chunks.map((chunk) => copyOf(arena, chunk, n, tiling.axis === 'rows'));
+  const counters = arena.storage('unused counters', 4 * Math.max(1, ...copies.map(({ count }) => count)));
+  poison(gpu, fill, outputs);
+
+  const gemmFrames = operands.map((_, d) => new Frame(gpu, arena, `plain GEMM ${d}`, [], 1));
+  const roundFrames = plan.mapping.rounds.map((_, r) => new Frame(gpu, arena, `round ${r}`, [], 2 * devices));
+  const readings: Promise<{ groups: readonly TimedGroup[] }>[] = [];
+  const submit = (frame: Frame): void => {
+    const reading = frame.submit();
+    if (reading !== null) readings.push(reading);
+  };
+  await gpu.idle();
+  const start = performance.now();
+  operands.forEach((inputs, device) => {
+    const pass = gemmFrames[device].pass({ kind: 'gemm', device, epoch: 0, bytes: 0, flops: 2 * m * n * spec.gemm.k });
+    pass.setPipeline(plain.pipeline);
+    pass.setBindGroup(0, gpu.bind(plain, 0, { ...inputs, c: outputs[device] }));
+    pass.dispatchWorkgroups(...gemm.grid);
+    submit(gemmFrames[device]);
+  });
+  const gemmDone = gpu.hasTimestamps ? start : (await gpu.idle(), performance.now());
+  plan.mapping.rounds.forEach((round, r) => {
+    const moves = round.filter(({ chunk }) => tiling.chunks[chunk].elements > 0);
+    for (const { from, chunk } of moves) {
+      const { items, runs, count } = copies[chunk];
+      const pass = roundFrames[r].pass({ kind: 'transfer', device: from, epoch: r, bytes: tiling.chunks[chunk].elements * 4, flops: 0 });
+      pass.setPipeline(transfer.pipeline);
+      pass.setBindGroup(0, gpu.bind(transfer, 0, { items: items.transfer, runs, source: outputs[from], landing: landing[from] }));
+      dispatch(gpu, pass, count);
+    }
+    for (const { from, to, chunk } of moves) {
+      const { items, runs, count } = copies[chunk];
+      const pass = roundFrames[r].pass({ kind: 'reduction', device: to, epoch: r, bytes: tiling.chunks[chunk].elements * 4, flops: 0 });
+      pass.setPipeline(nmc.pipeline);
+      pass.setBindGroup(0, gpu.bind(nmc, 0, { items: items.nmc, runs, landing: landing[from], memory: outputs[to], counters }));
+      dispatch(gpu, pass, count);
+    }
+    submit(roundFrames[r]);
+  });
+  const groups: TimedGroup[] = [];
+  for (const [at, reading] of readings.entries()) {
+    groups.push(...(await reading).groups);
+    progress((at + 1) / readings.length);
+  }
+  await gpu.idle();
+  const sequentialMs = performance.now() - start;
+  for (const frame of [...gemmFrames, ...roundFrames]) frame.destroy();
+  gpu.check();
+
+  const timed = groups.every(({ interval }) => interval !== null);
+  const gpuMs = (kinds: readonly string[]): number => groups.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { interval }) => sum + interval!.end - interval!.start, 0) / 1e6;
+  const result: BaselineRun['result'] = async () => {
+    const gathered = new Uint32Array(m * n);
+    for (const [j, { start, length }] of tiling.chunks.entries()) {
+      const whole = await readBack(gpu, outputs[j]);
+      const [firstRow, endRow, firstColumn, endColumn] = tiling.axis === 'rows' ? [start, start + length, 0, n] : [0, m, start, start + length];
+      for (let row = firstRow; row < endRow; row++) gathered.set(whole.subarray(row * n + firstColumn, row * n + endColumn), row * n + firstColumn);
+    }
+    return gathered;
+  };
+  return timed
+    ? { gemmMs: gpuMs(['gemm']), collectiveMs: gpuMs(['transfer', 'reduction']), sequentialMs, timed, result }
+    : { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, result };
+}
+
+function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {
+  const most = gpu.limits.maxComputeWorkgroupsPerDimension;
+  pass.dispatchWorkgroups(Math.min(workgroups, most), Math.ceil(workgroups / most));
+}
+
+interface Copy {
+  readonly items: { readonly transfer: GPUBuffer; readonly nmc: GPUBuffer };
+  readonly runs: GPUBuffer;
+  readonly count: number;
+}
+
+/** Items that move a chunk of a whole row-major output of `pitch` columns. */
+function copyOf(arena: Arena, chunk: Chunk, pitch: number, byRows: boolean): Copy {
+  const runs: [start: number, length: number][] = [];
+  const rowLength = byRows ? ITEM_ELEMENTS : chunk.columns;
+  const rows = byRows ? Math.ceil(chunk.elements / ITEM_ELEMENTS) : chunk.rows;
+  for (let row = 0; row < rows; row++)
+    runs.push(byRows ? [chunk.start * pitch + row * rowLength, Math.min(rowLength, chunk.elements - row * rowLength)] : [row * pitch + chunk.start, rowLength]);
+  const perItem = Math.max(1, Math.floor(ITEM_ELEMENTS / Math.max(1, rowLength)));
+  const layouts = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };
+  const records = { transfer: new RecordBuffer(4), nmc: new RecordBuffer(4) };
+  let landing = 0;
+  let count = 0;
+  for (let first = 0; first < runs.length; first += perItem, count++) {
+    const item = { first_run: first, runs: Math.min(perItem, runs.length - first), landing };
+    records.transfer.add(layouts.transfer, item);
+    records.nmc.add(layouts.nmc, { ...item, counter: count, update: 1 });
+    for (let run = first; run < first + item.runs; run++) landing += runs[run][1];
+  }
+  const words = (name: 'transfer' | 'nmc'): GPUBuffer => arena.words(`${name} items`, records[name].words.subarray(0, records[name].bytes / 4));
+  return { items: { transfer: words('transfer'), nmc: words('nmc') }, runs: arena.words('plain runs', Uint32Array.from(runs.flat())), count };
+}

@@ -1,0 +1,105 @@
+// Are the values right? Exact mode: zero wrong among all elements, by bits, on the GPU, against a kernel of another
+// structure. Real mode: a float64 reference under a derived bound, and bit for bit the additions in plan order.
+import type { EventLog } from '../events/log.ts';
+import type { Gemm } from '../gpu/gemm.ts';
+import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Spec } from '../spec/spec.ts';
+import { addDevice, checkBounded, type BoundedCheck, newReference, rowsToCheck } from '../verify/bounded.ts';
+import type { Check } from '../verify/run-report.ts';
+import { compareChunks } from './compare.ts';
+import { sha256 } from './digest.ts';
+import type { DeviceMemory } from './memory.ts';
+import type { Note } from './measured.ts';
+import type { OperandSource } from './operands.ts';
+import { checkPlanOrder } from './plan-order.ts';
+import { exactReference } from './reference.ts';
+import { describe, gather, suspectsOf } from './result.ts';
+
+/** Wrong elements that a report names; all are counted. */
+const NAMED = 8;
+
+export interface CheckInput {
+  readonly gpu: Gpu;
+  readonly arena: Arena;
+  readonly spec: Spec;
+  readonly plan: Plan;
+  readonly gemm: Gemm;
+  readonly operands: OperandSource;
+  readonly memory: DeviceMemory;
+  readonly log: EventLog;
+  /** The memory of a chunk on its owner. */
+  readonly owned: (chunk: number) => GPUBuffer;
+  readonly notes: Note[];
+  readonly progress: (step: string, done: number, total: number) => void;
+}
+
+export interface CheckOutput {
+  readonly check: Check;
+  /** Bits of the m × n result. */
+  readonly result: Uint32Array<ArrayBuffer>;
+  /** Another result of the same Spec (the baseline's) by the same rule; what is wrong with it, or undefined. */
+  readonly verify: (other: Uint32Array<ArrayBuffer>) => Promise<string | undefined>;
+  /** What is wrong, one line each. */
+  readonly messages: readonly string[];
+}
+
+export async function checkValues(input: CheckInput): Promise<CheckOutput> {
+  const result = await gather(input.gpu, input.plan, input.owned);
+  return input.spec.operands.kind === 'exact' ? checkExact(input, result) : checkReal(input, result);
+}
+
+async function checkExact({ gpu, arena, spec, plan, operands, owned, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
+  const reference = await exactReference(gpu, arena, spec, operands, (done) => progress('reference', done, spec.devices));
+  const { wrong, maxError } = await compareChunks(gpu, plan.tiling, owned, reference);
+  const suspects = wrong === 0 ? [] : suspectsOf(await readBack(gpu, reference), result, spec.gemm.n, NAMED);
+  const firstWrong = describe(plan, spec.algorithm, suspects, (device, row, column) => operands.partial(device, row, column));
+  notes.push({ path: 'check.bitExactPlanOrder', reason: 'exact mode: every order of additions gives the same bits' });
+  const check: Check = { mode: 'exact', elements: result.length, coverage: 1, wrong, maxError, bound: 0, bitExactPlanOrder: null, firstWrong, outputHash: await sha256(result) };
+  const verify: CheckOutput['verify'] = async (other) => {
+    const [first] = suspectsOf(await readBack(gpu, reference), other, spec.gemm.n, 1);
+    return first === undefined ? undefined : `row ${first.row}, column ${first.column}: expected ${first.expected}, found bits 0x${first.bits.toString(16)}`;
+  };
+  return { check, result, verify, messages: wrong === 0 ? [] : [wrongMessage(check)] };
+}
+
+async function checkReal({ gpu, spec, plan, gemm, operands, memory, log, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
+  const { gemm: { m, n, k }, devices } = spec;
+  const { rows } = rowsToCheck(m, n, k * devices, spec.seed);
+  const reference = newReference({ n, k, devices }, rows);
+  for (let device = 0; device < devices; device++) {
+    const { a, b } = operands.onHost(device, rows);
+    addDevice(reference, a, b);
+    progress('float64 reference', device + 1, devices);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  const boundedOf = (of: Uint32Array): BoundedCheck => {
+    const actual = new Uint32Array(rows.length * n);
+    rows.forEach((row, at) => actual.set(of.subarray(row * n, (row + 1) * n), at * n));
+    return checkBounded(reference, actual, m, NAMED);
+  };
+  const bounded = boundedOf(result);
+  const order = await checkPlanOrder(gpu, spec, plan, gemm, memory.operands, log, result, (done) => progress('plan order', done, devices));
+  if (order.reason !== undefined) notes.push({ path: 'check.bitExactPlanOrder', reason: order.reason });
+  if (order.first !== undefined) notes.push({ path: 'check.bitExactPlanOrder', reason: `row ${order.first.row}, column ${order.first.column}: plan order gives ${order.first.expected}, the run ${order.first.actual}` });
+  const suspects = bounded.first.map(({ row, column, expected, bits, bound }) => ({ row, column, expected, bits, tolerance: bound }));
+  const check: Check = {
+    mode: 'bounded', elements: result.length, coverage: bounded.coverage, wrong: bounded.wrong, maxError: bounded.maxError, bound: bounded.boundThere,
+    bitExactPlanOrder: order.exact,
+    firstWrong: describe(plan, spec.algorithm, suspects, (device, row, column) => operands.partial(device, row, column)),
+    outputHash: await sha256(result),
+  };
+  const verify: CheckOutput['verify'] = async (other) => {
+    const { wrong, first: [first] } = boundedOf(other);
+    return wrong === 0 ? undefined : `row ${first.row}, column ${first.column}: expected ${first.expected} ± ${first.bound}, found bits 0x${first.bits.toString(16)}`;
+  };
+  return { check, result, verify, messages: bounded.wrong === 0 ? [] : [wrongMessage(check)] };
+}
+
+function wrongMessage({ wrong, elements, coverage, firstWrong: [first] }: Check): string {
+  const head = `${wrong} of ${Math.round(elements * coverage)} compared elements are wrong`;
+  if (first === undefined) return head;
+  const devices = (list: readonly number[]): string => `device${list.length > 1 ? 's' : ''} ${list.join(', ')}`;
+  const why = [first.missing?.length ? `missing the contribution of ${devices(first.missing)}` : '', first.doubled?.length ? `that of ${devices(first.doubled)} is counted twice` : ''].filter(Boolean).join(', ');
+  return `${head}; first at row ${first.row}, column ${first.column} (device ${first.device}, chunk ${first.chunk}, tile ${first.tile}): expected ${first.expected}, found ${first.actual}${why === '' ? '' : `, ${why}`}`;
+}

@@ -1,0 +1,50 @@
+// From tiles to dispatches: the tiles of a stage that lie in one chunk go into one dispatch with one chunk memory
+// bound; those that straddle go by the chunks they touch, in dispatches of their own. A tile that touches more chunks
+// than a dispatch can bind runs again with its other stores masked, and the extra FLOPs are counted.
+import type { Plan } from '../plan/plan.ts';
+
+export interface Dispatch {
+  /** Chunks whose memories are bound, in order. */
+  readonly slots: readonly number[];
+  readonly tiles: readonly number[];
+  /** Stores may fall outside of `slots`. */
+  readonly guard: boolean;
+}
+
+/** Groups tiles by the chunks they touch; unstraddled tiles first, then by first chunk. */
+export function dispatchesOf({ tiling }: Plan, tiles: readonly number[], maxSlots: number): Dispatch[] {
+  const groups = new Map<string, { slots: number[]; tiles: number[] }>();
+  for (const tile of tiles) {
+    const slots = tiling.tileParts[tile].map((part) => tiling.partChunk[part]);
+    const key = slots.join();
+    const group = groups.get(key) ?? { slots, tiles: [] };
+    groups.set(key, group);
+    group.tiles.push(tile);
+  }
+  return [...groups.values()]
+    .toSorted((one, other) => one.slots.length - other.slots.length || one.slots[0] - other.slots[0])
+    .flatMap(({ slots, tiles }) =>
+      Array.from({ length: Math.ceil(slots.length / maxSlots) }, (_, pass) => ({
+        slots: slots.slice(pass * maxSlots, (pass + 1) * maxSlots),
+        tiles,
+        guard: slots.length > 1,
+      })),
+    );
+}
+
+/** FLOPs of the masked reruns, over all devices: 2·k per element of a tile, for each time that it runs again. */
+export function extraFlops({ tiling, devices }: Plan, k: number, maxSlots: number): number {
+  let elements = 0;
+  for (const parts of tiling.tileParts) {
+    const reruns = Math.ceil(parts.length / maxSlots) - 1;
+    if (reruns <= 0) continue;
+    for (const part of parts)
+      for (let w = 0; w < tiling.wavefronts; w++) elements += reruns * tiling.pieceElements[part * tiling.wavefronts + w];
+  }
+  return elements * 2 * k * devices;
+}
+
+/** The part that a tile has of a chunk. */
+export function partOf({ tiling }: Plan, tile: number, chunk: number): number {
+  return tiling.tileParts[tile].find((part) => tiling.partChunk[part] === chunk) ?? -1;
+}

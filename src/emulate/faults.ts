@@ -1,0 +1,63 @@
+// Deliberate defects: where in a run each of a Spec's faults strikes. Looked up by the engine at the few places
+// where hardware could fail; a run without faults finds nothing here.
+import { TilewireError } from '../errors.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Fault, Spec } from '../spec/spec.ts';
+import { partOf } from './dispatches.ts';
+
+type At = Extract<Fault, { device: number }>;
+
+export class Faults {
+  readonly #located: { readonly fault: At; readonly part: number; readonly block: number }[];
+  readonly unwritten: boolean;
+
+  /** @throws BAD_SPEC for a tile that has no part of the chunk */
+  constructor(
+    { faults }: Spec,
+    readonly plan: Plan,
+  ) {
+    this.unwritten = faults.some(({ kind }) => kind === 'unwritten-output');
+    this.#located = faults.flatMap((fault, index) => {
+      if (fault.kind === 'unwritten-output') return [];
+      const part = fault.tile < plan.tiling.tiles ? partOf(plan, fault.tile, fault.chunk) : -1;
+      if (part < 0)
+        throw new TilewireError('BAD_SPEC', 'the fault names a tile that stores nothing of this chunk', { path: `faults[${index}]`, actual: { chunk: fault.chunk, tile: fault.tile }, fix: '`tilewire plan` lists the tiles of each chunk' });
+      return [{ fault, part, block: plan.tiling.partBlock[part] }];
+    });
+  }
+
+  /** Tracker thresholds of a device that are off, by piece: elements to add. */
+  thresholds(device: number): Map<number, number> {
+    const { wavefronts, pieceElements } = this.plan.tiling;
+    const map = new Map<number, number>();
+    for (const { fault, part } of this.#located)
+      if (fault.kind === 'threshold' && fault.device === device)
+        for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++)
+          if (pieceElements[piece] > 0) {
+            map.set(piece, fault.delta);
+            break;
+          }
+    return map;
+  }
+
+  /** The workgroup whose stores the device's kernel suppresses. */
+  muted(device: number): number | 'all' | undefined {
+    if (this.unwritten) return 'all';
+    return this.#located.find(({ fault }) => fault.kind === 'suppress-stores' && fault.device === device)?.fault.tile;
+  }
+
+  /** Whether a block on its way from the device meets this fault. */
+  strikes(kind: 'drop-transfer' | 'double-update' | 'early-read', device: number, block: number): boolean {
+    return this.#located.some((at) => at.fault.kind === kind && at.fault.device === device && at.block === block);
+  }
+
+  /** Blocks to be read early, once the device's stage with one of these tiles has run. */
+  early(device: number, tiles: readonly number[]): number[] {
+    return this.#located.filter(({ fault }) => fault.kind === 'early-read' && fault.device === device && tiles.includes(fault.tile)).map(({ block }) => block);
+  }
+
+  /** Parts of which one element is overwritten, once the device's stage with one of these tiles has run. */
+  corrupted(device: number, tiles: readonly number[]): number[] {
+    return this.#located.filter(({ fault }) => fault.kind === 'corrupt-tile' && fault.device === device && tiles.includes(fault.tile)).map(({ part }) => part);
+  }
+}

@@ -1,0 +1,92 @@
+// A frame: what one epoch in flight needs of its own. Its passes are timed, its copy of the counters travels to the
+// host while later epochs run, and the promise of it is asked for `lag` epochs later.
+import { PassTimer, type Interval } from '../gpu/timestamps.ts';
+import type { Arena, Gpu } from '../gpu/gpu.ts';
+
+/** What a pass was for: the unit of all measured times. */
+export interface Group {
+  readonly kind: 'gemm' | 'transfer' | 'reduction';
+  readonly device: number;
+  readonly epoch: number;
+  /** Bytes moved or reduced; 0 for a GEMM. */
+  readonly bytes: number;
+  /** Useful floating-point operations of a GEMM stage; 0 otherwise. */
+  readonly flops: number;
+}
+
+export interface TimedGroup extends Group {
+  readonly interval: Interval | null;
+}
+
+export interface Reading {
+  /** Counters in the order of the buffers given to `submit`. */
+  readonly counters: Uint32Array;
+  readonly groups: readonly TimedGroup[];
+}
+
+export class Frame {
+  readonly #timer: PassTimer;
+  readonly #staging: GPUBuffer;
+  readonly #timesAt: number;
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #groups: Group[] = [];
+  /** Whether the last submitted reading has arrived. */
+  arrived = true;
+
+  constructor(
+    readonly gpu: Gpu,
+    arena: Arena,
+    label: string,
+    readonly counters: readonly GPUBuffer[],
+    passes: number,
+  ) {
+    this.#timer = new PassTimer(gpu, arena, label, passes);
+    const bytes = counters.reduce((sum, { size }) => sum + size, 0);
+    this.#timesAt = Math.ceil(bytes / 8) * 8;
+    this.#staging = arena.buffer(`${label} staging`, this.#timesAt + this.#timer.bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
+  }
+
+  /** The pass of this group; dispatches of one group share it. */
+  pass(group: Group): GPUComputePassEncoder {
+    if (this.#pass !== undefined && this.#groups.at(-1) === group) return this.#pass;
+    this.#pass?.end();
+    this.#encoder ??= this.gpu.device.createCommandEncoder({ label: `epoch ${group.epoch}` });
+    this.#groups.push(group);
+    this.#pass = this.#timer.pass(this.#encoder, `${group.kind} of device ${group.device}, epoch ${group.epoch}`);
+    return this.#pass;
+  }
+
+  /** Submits what was encoded; null when nothing was. */
+  submit(): Promise<Reading> | null {
+    const encoder = this.#encoder;
+    if (encoder === undefined) return null;
+    const groups = this.#groups;
+    this.#pass?.end();
+    this.#pass = undefined;
+    this.#encoder = undefined;
+    this.#groups = [];
+    let at = 0;
+    for (const buffer of this.counters) {
+      encoder.copyBufferToBuffer(buffer, 0, this.#staging, at, buffer.size);
+      at += buffer.size;
+    }
+    this.#timer.resolve(encoder, this.#staging, this.#timesAt);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    this.arrived = false;
+    return this.#read(groups, at);
+  }
+
+  async #read(groups: readonly Group[], counterBytes: number): Promise<Reading> {
+    await this.gpu.wait(this.#staging.mapAsync(GPUMapMode.READ));
+    const bytes = this.#staging.getMappedRange().slice(0);
+    this.#staging.unmap();
+    this.arrived = true;
+    const intervals = this.#timer.read(bytes, this.#timesAt, groups.length);
+    return { counters: new Uint32Array(bytes, 0, counterBytes / 4), groups: groups.map((group, at) => ({ ...group, interval: intervals[at] })) };
+  }
+
+  destroy(): void {
+    this.#timer.destroy();
+  }
+}

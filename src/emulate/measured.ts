@@ -1,0 +1,59 @@
+// The measured figures of a report, and for each that is null the reason. Definitions are printed with the table.
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Spec } from '../spec/spec.ts';
+import type { Measured } from '../verify/run-report.ts';
+import type { BaselineRun } from './baseline.ts';
+import type { FusedRun } from './fused.ts';
+import { overlapOf, stageEfficiency } from './measure.ts';
+
+export interface Note {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** Workgroups per core below which the tail of a stage leaves cores idle. */
+const WORKGROUPS_PER_CORE = 16;
+
+export interface MeasuredInput {
+  readonly gpu: Gpu;
+  readonly spec: Spec;
+  readonly plan: Plan;
+  readonly fused: FusedRun;
+  readonly plain: BaselineRun | null;
+  readonly extraFlops: number;
+  readonly notes: Note[];
+}
+
+export async function measured({ gpu, spec, plan, fused, plain, extraFlops, notes }: MeasuredInput): Promise<Measured> {
+  const { m, n, k } = spec.gemm;
+  const { overlapMeasured, interleaved, gpuMs } = overlapOf(fused.groups);
+  const note = (fields: readonly string[], reason: string): void => void notes.push(...fields.map((field) => ({ path: `measured.${field}`, reason })));
+  const noTimestamps = 'the adapter has no timestamp-query';
+  if (fused.groups.every(({ kind }) => kind === 'gemm')) note(['overlapMeasured', 'interleaved'], 'no transfer and no near-memory dispatch: here the GEMM\'s stores are all there is');
+  else if (overlapMeasured === null) note(['overlapMeasured'], noTimestamps);
+  if (!gpu.hasTimestamps) note(['gpuBusy', 'stageEfficiency'], noTimestamps);
+  if (plain === null) note(['gemmMs', 'collectiveMs', 'plainPartsMs', 'sequentialMs', 'exposedMs', 'stageEfficiency'], 'needs --baseline');
+  else if (!plain.timed) note(['gemmMs', 'collectiveMs'], `${noTimestamps}: wall time until the queue was idle`);
+  const { isFallbackAdapter } = gpu.adapter.info;
+  const cores = typeof navigator === 'undefined' ? undefined : navigator.hardwareConcurrency;
+  if (!isFallbackAdapter || cores === undefined) note(['tailLimited'], 'WebGPU does not tell how many cores this GPU has');
+  const largestStage = Math.max(0, ...plan.stages.flat().map(({ tiles }) => tiles.length));
+  return {
+    gemmMs: plain?.gemmMs ?? null,
+    collectiveMs: plain?.collectiveMs ?? null,
+    plainPartsMs: plain === null ? null : plain.gemmMs + plain.collectiveMs,
+    sequentialMs: plain?.sequentialMs ?? null,
+    fusedMs: fused.wallMs,
+    exposedMs: plain === null ? null : fused.wallMs - plain.gemmMs,
+    overlapMeasured,
+    interleaved,
+    gpuBusy: gpuMs === null ? null : gpuMs / fused.wallMs,
+    stageEfficiency: plain?.timed === true ? stageEfficiency(fused.groups, 2 * m * n * k * spec.devices, plain.gemmMs) : null,
+    extraFlops,
+    stages: plan.stages.reduce((sum, stages) => sum + stages.length, 0),
+    tailLimited: !isFallbackAdapter || cores === undefined ? null : largestStage < WORKGROUPS_PER_CORE * cores,
+    counterWaits: fused.counterWaits,
+    bufferConflicts: fused.conflicts,
+  };
+}

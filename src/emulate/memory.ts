@@ -1,0 +1,127 @@
+// The emulated devices' memories: each (device, chunk) a GPUBuffer of its own, so that dispatches which write
+// different chunks share nothing; operands; the links' landing buffers (two each: one is read while the other
+// fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit.
+import { TilewireError } from '../errors.ts';
+import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
+import { routeOf, type Plan } from '../plan/plan.ts';
+import type { Spec } from '../spec/spec.ts';
+import { formatBytes } from '../units.ts';
+
+const ELEMENT_BYTES = 4;
+
+/** Elements that a link's landing buffer holds: two stages' worth, or the largest block. 0 where nothing is sent. */
+export function landingElements({ tiling, stages, mapping }: Plan): number {
+  if (!mapping.routes.some((routes) => routes.some(({ whenComplete }) => whenComplete.kind === 'dma'))) return 0;
+  let most = 0;
+  for (let block = 0; block < tiling.blocks; block++) most = Math.max(most, tiling.blockElements[block]);
+  for (const stage of stages[0]) {
+    let elements = 0;
+    for (const tile of stage.tiles)
+      for (const part of tiling.tileParts[tile]) for (let w = 0; w < tiling.wavefronts; w++) elements += tiling.pieceElements[part * tiling.wavefronts + w];
+    most = Math.max(most, 2 * elements);
+  }
+  return most;
+}
+
+/** Whether anything of the chunk ever lands in the device's memory. */
+const holds = (plan: Plan, device: number, chunk: number): boolean =>
+  plan.tiling.chunks[chunk].elements > 0 &&
+  plan.mapping.routes.some((routes) => {
+    const { storeTo, whenComplete } = routes[chunk];
+    return storeTo === device || (whenComplete.kind === 'dma' && whenComplete.to === device);
+  });
+
+export interface MemoryEstimate {
+  readonly total: number;
+  readonly parts: readonly { readonly what: string; readonly bytes: number }[];
+}
+
+/** GPU memory that a run takes at its peak, bytes; the check's and the baseline's buffers follow the fused run's, whose chunks stay. */
+export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean): MemoryEstimate {
+  const { devices, gemm: { m, n, k } } = spec;
+  const { tiling } = plan;
+  const chunks = plan.mapping.routes.reduce((sum, _, d) => sum + tiling.chunks.reduce((of, { elements }, j) => of + (holds(plan, d, j) ? elements : 0), 0), 0);
+  const pieces = tiling.parts * tiling.wavefronts;
+  const fused = [
+    { what: 'landing buffers', bytes: devices * 2 * landingElements(plan) * ELEMENT_BYTES },
+    { what: 'counters and their readback', bytes: devices * 2 * pieces * 4 * (2 + spec.lag) },
+    { what: 'run tables', bytes: tiling.runs.byteLength },
+  ];
+  const sum = (parts: readonly { bytes: number }[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
+  const check = { what: 'reference and its operands', bytes: (3 * m * n + m * k + k * n) * ELEMENT_BYTES };
+  const plain = { what: 'baseline partials', bytes: baseline ? Math.max(0, devices * m * n - chunks + Math.ceil(m / devices) * n * devices) * ELEMENT_BYTES + m * n * ELEMENT_BYTES : 0 };
+  const parts = [
+    { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
+    { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES },
+    ...(sum(fused) >= Math.max(check.bytes, plain.bytes) ? fused : check.bytes >= plain.bytes ? [check] : [plain]),
+  ];
+  return { total: sum(parts), parts };
+}
+
+/** @throws MEMORY_LIMIT, before anything is allocated */
+export function checkMemory(estimate: MemoryEstimate, limit: number): void {
+  if (estimate.total <= limit) return;
+  throw new TilewireError('MEMORY_LIMIT', 'the run does not fit into the memory limit', {
+    path: '--memory-limit',
+    actual: formatBytes(estimate.total),
+    limit: formatBytes(limit),
+    lines: estimate.parts.map(({ what, bytes }) => `${what}: ${formatBytes(bytes)}`),
+    fix: 'use fewer --tokens or devices, or raise --memory-limit where the GPU has more',
+  });
+}
+
+export interface DeviceMemory {
+  readonly operands: readonly { readonly a: GPUBuffer; readonly b: GPUBuffer }[];
+  /** `chunks[d][j]`, null where nothing of chunk j lands on d. */
+  readonly chunks: readonly (readonly (GPUBuffer | null)[])[];
+  /** `landing[d][parity]`: what device d sends over its link. */
+  readonly landing: readonly (readonly [GPUBuffer, GPUBuffer] | null)[];
+  readonly gemmCounters: readonly GPUBuffer[];
+  readonly nmcCounters: readonly GPUBuffer[];
+  readonly runs: GPUBuffer;
+  readonly landingElements: number;
+}
+
+export function allocate(arena: Arena, spec: Spec, plan: Plan): DeviceMemory {
+  const { gemm: { m, n, k }, devices } = spec;
+  const { tiling } = plan;
+  const ids = Array.from({ length: devices }, (_, d) => d);
+  const landing = landingElements(plan);
+  const counterBytes = tiling.parts * tiling.wavefronts * 4;
+  return {
+    operands: ids.map((d) => ({ a: arena.storage(`A of device ${d}`, m * k * ELEMENT_BYTES), b: arena.storage(`B of device ${d}`, k * n * ELEMENT_BYTES) })),
+    chunks: ids.map((d) => tiling.chunks.map(({ elements }, j) => (holds(plan, d, j) ? arena.storage(`chunk ${j} on device ${d}`, elements * ELEMENT_BYTES) : null))),
+    landing: ids.map((d) => {
+      const sends = tiling.chunks.some((_, j) => routeOf(plan, d, j).whenComplete.kind === 'dma');
+      return sends ? [arena.storage(`link of device ${d}, even`, landing * ELEMENT_BYTES), arena.storage(`link of device ${d}, odd`, landing * ELEMENT_BYTES)] as const : null;
+    }),
+    gemmCounters: ids.map((d) => arena.storage(`GEMM counters of device ${d}`, counterBytes)),
+    nmcCounters: ids.map((d) => arena.storage(`near-memory counters of device ${d}`, counterBytes)),
+    runs: arena.words('runs', tiling.runs),
+    landingElements: landing,
+  };
+}
+
+/** Chunk memory that must be there: a missing one is a Plan that was not checked. */
+export function chunkBuffer(memory: DeviceMemory, device: number, chunk: number): GPUBuffer {
+  const buffer = memory.chunks[device][chunk];
+  if (buffer === null) throw new TilewireError('BUG', `chunk ${chunk} has no memory on device ${device}`);
+  return buffer;
+}
+
+/** Blocks that fit behind `used` elements of a landing buffer. */
+export const fits = (memory: DeviceMemory, plan: Plan, used: number, block: number): boolean => used + plan.tiling.blockElements[block] <= memory.landingElements;
+
+/** Fills a buffer with the poison that shows what was never stored. */
+export function poison(gpu: Gpu, fill: Kernel, buffers: readonly GPUBuffer[]): void {
+  const encoder = gpu.device.createCommandEncoder({ label: 'poison' });
+  const pass = encoder.beginComputePass({ label: 'poison' });
+  pass.setPipeline(fill.pipeline);
+  for (const buffer of buffers) {
+    pass.setBindGroup(0, gpu.bind(fill, 0, { words: buffer }));
+    pass.dispatchWorkgroups(Math.min(1024, Math.ceil(buffer.size / 256)));
+  }
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+}
+

@@ -1,0 +1,110 @@
+// One Spec, end to end: kernel, footprint, Plan, proof of the Plan, fused run, proof of the run, baseline, report.
+// Whoever reads one file to understand the program reads this one.
+import { bug } from '../errors.ts';
+import { checkCausality } from '../events/causality.ts';
+import { checkLedger, expectedLedger, ledgerOf, totalOf } from '../events/ledger.ts';
+import { Gemm } from '../gpu/gemm.ts';
+import { Arena, type Gpu } from '../gpu/gpu.ts';
+import { probeFootprint } from '../gpu/probe.ts';
+import { SHADERS } from '../gpu/shaders.ts';
+import { checkPlan } from '../plan/check.ts';
+import { planOf } from '../plan/plan.ts';
+import { specHash } from '../spec/parse.ts';
+import type { Spec } from '../spec/spec.ts';
+import { checkTracker } from '../tracker/tracker.ts';
+import type { RunReport } from '../verify/run-report.ts';
+import { runBaseline } from './baseline.ts';
+import { checkValues } from './check.ts';
+import { sha256 } from './digest.ts';
+import { extraFlops } from './dispatches.ts';
+import { Faults } from './faults.ts';
+import { runFused } from './fused.ts';
+import { allocate, checkMemory, chunkBuffer, estimateMemory, poison } from './memory.ts';
+import { measured, type Note } from './measured.ts';
+import { operandSource, type TrainedMatrices } from './operands.ts';
+
+export interface RunOptions {
+  readonly baseline: boolean;
+  /** Bytes. */
+  readonly memoryLimit: number;
+  readonly trained?: TrainedMatrices;
+  readonly progress?: (step: string, done: number, total: number) => void;
+}
+
+/** @returns the report and the bits of the m × n result; what is wrong with the run is in `failures`, not thrown */
+export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array }> {
+  const arena = new Arena(gpu);
+  try {
+    progress('kernel and footprint', 0, 1);
+    const gemm = new Gemm(gpu, spec.kernel.name, spec.gemm, spec.kernel.tile, spec.wavefront);
+    const operands = await operandSource(gpu, arena, spec, trained);
+    const footprint = await probeWith(gpu, gemm, operands, spec);
+    const plan = planOf(spec, footprint);
+    const unsound = checkPlan(plan);
+    if (unsound.length > 0) throw bug('the Plan does not hold', { lines: unsound });
+    const faults = new Faults(spec, plan);
+    checkMemory(estimateMemory(spec, plan, baseline), memoryLimit);
+
+    const memory = allocate(arena, spec, plan);
+    for (const [device, buffers] of memory.operands.entries()) operands.fill(device, buffers);
+    poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
+    const fused = await runFused({ gpu, arena, spec, plan, gemm, memory, faults, progress: (done, total) => progress('fused', done, total) });
+
+    const failures: { code: string; message: string }[] = [];
+    const fail = (code: string, problems: readonly string[]): void => void failures.push(...problems.map((message) => ({ code, message })));
+    fail('STALLED', fused.pending);
+    const violations = checkCausality(plan, fused.log, { complete: fused.pending.length === 0 });
+    fail('CAUSALITY', violations);
+    fail('TRACKER', fused.trackers.flatMap(checkTracker));
+    const rows = ledgerOf(plan, fused.log);
+    const unbalanced = checkLedger(rows, expectedLedger(spec.algorithm, plan.tiling.chunks.map(({ elements }) => elements)));
+    fail('LEDGER', unbalanced);
+    if (totalOf(rows).storeBytes + totalOf(rows).linkBytes === 0) fail('NO_WORK', ['the run tracked no stores and moved no bytes']);
+
+    const notes: Note[] = [];
+    const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, chunk, chunk);
+    const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemm, operands, memory, log: fused.log, owned, notes, progress });
+    fail('WRONG_VALUES', messages);
+
+    let plain = null;
+    if (baseline) {
+      const freed = [...memory.chunks.flat(), ...memory.landing.flat()];
+      for (const buffer of freed) buffer?.destroy();
+      plain = await runBaseline(gpu, arena, spec, plan, gemm, memory.operands, (done) => progress('GEMM, then collective', done, 1));
+      const wrong = await verify(await plain.result());
+      if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);
+    }
+    gpu.check();
+    const counts = fused.trackers.map((tracker) => tracker.counts);
+    const sum = (key: keyof (typeof counts)[number]): number => counts.reduce((total, of) => total + of[key], 0);
+    const report: RunReport = {
+      spec,
+      specHash: await specHash(spec),
+      check,
+      causality: { events: fused.log.length, violations: violations.length, eventHash: await sha256(fused.log.bytes()) },
+      ledger: { balanced: unbalanced.length === 0, total: totalOf(rows), devices: rows },
+      tracker: { pieces: sum('pieces'), updates: sum('updates'), triggers: sum('triggers'), peakEntries: Math.max(...counts.map(({ peakEntries }) => peakEntries)), overflows: sum('overflows') },
+      measured: await measured({ gpu, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.k, gemm.maxSlots), notes }),
+      notes,
+      failures,
+    };
+    return { report, result };
+  } finally {
+    arena.destroy();
+  }
+}
+
+/** The probe's two runs see different operands: those of another seed, then the run's own. */
+async function probeWith(gpu: Gpu, gemm: Gemm, operands: Awaited<ReturnType<typeof operandSource>>, spec: Spec): ReturnType<typeof probeFootprint> {
+  const { m, n, k } = spec.gemm;
+  const arena = new Arena(gpu);
+  try {
+    const inputs = { a: arena.storage('probe A', m * k * 4), b: arena.storage('probe B', k * n * 4) };
+    return await probeFootprint(gemm, async (run) => {
+      operands.fill(0, inputs, ...(run === 0 ? [(spec.seed ^ 0x5bd1e995) >>> 0] : []));
+      return inputs;
+    });
+  } finally {
+    arena.destroy();
+  }
+}

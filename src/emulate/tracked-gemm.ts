@@ -1,0 +1,98 @@
+// Dispatches of the tracked GEMM: order table entries, the variant for what they write, and the chunk memories that
+// they bind. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
+import type { Gemm, Op } from '../gpu/gemm.ts';
+import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
+import { RecordBuffer } from '../gpu/records.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Spec } from '../spec/spec.ts';
+import { dispatchesOf, partOf, type Dispatch } from './dispatches.ts';
+
+type Tracked = Awaited<ReturnType<Gemm['tracked']>>;
+export type Muted = number | 'all' | undefined;
+
+/** One dispatch whose records lie in a commands buffer still to be written. */
+export interface Job {
+  readonly kernel: Kernel;
+  readonly workgroups: number;
+  readonly bind: (commands: GPUBuffer) => readonly GPUBindGroup[];
+}
+
+export interface StageBuffers {
+  readonly operands: { readonly a: GPUBuffer; readonly b: GPUBuffer };
+  readonly counters: GPUBuffer;
+  /** Chunk memory of each slot of the dispatch. */
+  readonly memories: readonly GPUBuffer[];
+}
+
+export class TrackedGemm {
+  readonly #variants = new Map<string, Tracked>();
+  readonly #slotBuffers = new Map<string, GPUBuffer>();
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly arena: Arena,
+    readonly plan: Plan,
+    readonly gemm: Gemm,
+  ) {}
+
+  /** Compiles every variant that the Plan's stages can need, for these muted workgroups. */
+  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, muted: Iterable<Muted>): Promise<TrackedGemm> {
+    const tracked = new TrackedGemm(gpu, arena, plan, gemm);
+    const shapes = new Map<string, Dispatch>();
+    for (const stage of plan.stages.flat()) for (const dispatch of dispatchesOf(plan, stage.tiles, gemm.maxSlots)) shapes.set(`${dispatch.slots.length} ${dispatch.guard}`, dispatch);
+    for (const { slots, guard } of shapes.values())
+      for (const op of ['store', 'update', 'mixed'] as const)
+        for (const mute of new Set(muted))
+          tracked.#variants.set(key(slots.length, op, guard, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, guard, ...(mute === undefined ? {} : { muted: mute }) }));
+    return tracked;
+  }
+
+  dispatches(tiles: readonly number[]): Dispatch[] {
+    return dispatchesOf(this.plan, tiles, this.gemm.maxSlots);
+  }
+
+  /** @param bits op bit of each tile's part in each slot: 0 store, 1 update */
+  job(records: RecordBuffer, dispatch: Dispatch, bits: readonly (readonly number[])[], { operands, counters, memories }: StageBuffers, muted: Muted): Job {
+    const { slots: chunks, tiles, guard } = dispatch;
+    const flat = bits.flat();
+    const op: Op = flat.every((bit) => bit === 0) ? 'store' : flat.every((bit) => bit === 1) ? 'update' : 'mixed';
+    const { kernel, entry, slots } = this.#variants.get(key(chunks.length, op, guard, muted))!;
+    const offset = records.align();
+    tiles.forEach((tile, at) => {
+      const record: Record<string, number> = { workgroup: tile };
+      chunks.forEach((chunk, slot) => {
+        record[`counter${slot}`] = partOf(this.plan, tile, chunk) * this.plan.tiling.wavefronts;
+        record[`update${slot}`] = bits[at][slot];
+      });
+      records.add(entry, record);
+    });
+    const size = records.bytes - offset;
+    return {
+      kernel,
+      workgroups: tiles.length,
+      bind: (commands) => [
+        this.gpu.bind(kernel, 0, operands as { a: GPUBuffer; b: GPUBuffer }),
+        this.gpu.bind(kernel, 1, {
+          tw_order: { buffer: commands, offset, size },
+          tw_counters: counters,
+          tw_slots: this.#slotBuffer(chunks, slots),
+          ...Object.fromEntries(memories.map((memory, slot) => [`tw_chunk${slot}`, memory])),
+        }),
+      ],
+    };
+  }
+
+  #slotBuffer(chunks: readonly number[], layout: Tracked['slots']): GPUBuffer {
+    const name = chunks.join();
+    let buffer = this.#slotBuffers.get(name);
+    if (buffer === undefined) {
+      const record = new RecordBuffer(4);
+      record.add(layout, Object.fromEntries(chunks.flatMap((chunk, slot) => [[`start${slot}`, this.plan.tiling.chunks[chunk].start], [`length${slot}`, this.plan.tiling.chunks[chunk].length]])));
+      buffer = this.arena.words(`slots ${name}`, record.words.subarray(0, layout.size / 4), GPUBufferUsage.UNIFORM);
+      this.#slotBuffers.set(name, buffer);
+    }
+    return buffer;
+  }
+}
+
+const key = (slots: number, op: Op, guard: boolean, muted: Muted): string => `${slots} ${op} ${guard} ${muted}`;

@@ -1,0 +1,94 @@
+// The host tracker's eyes: what the counters of an epoch say, compared with those before, is all that the trackers
+// ever learn. Each counter belongs to a writer, so every update has a source, and so has every one that is missing.
+import type { EventLog } from '../events/log.ts';
+import { chunkOfBlock, piecesOfBlock, routeOf, thresholdOf, type Plan } from '../plan/plan.ts';
+import { pieceName, Tracker, type TrackerOutput } from '../tracker/tracker.ts';
+
+export class Watch {
+  /** GEMM counters of all devices, then near-memory counters of all devices: what was last read. */
+  #last: Uint32Array;
+
+  constructor(
+    readonly plan: Plan,
+    readonly trackers: readonly Tracker[],
+    readonly log: EventLog,
+  ) {
+    this.#last = new Uint32Array(2 * plan.devices * this.#pieces);
+  }
+
+  get #pieces(): number {
+    return this.plan.tiling.parts * this.plan.tiling.wavefronts;
+  }
+
+  /** Tells the trackers what landed in this epoch; calls back for each block that became ready. */
+  read(epoch: number, counters: Uint32Array, ready: (device: number, block: number) => void): void {
+    const { plan, log } = this;
+    const pieces = this.#pieces;
+    for (let writer = 0; writer < 2 * plan.devices; writer++)
+      for (let piece = 0; piece < pieces; piece++) {
+        const at = writer * pieces + piece;
+        const elements = counters[at] - this.#last[at];
+        if (elements === 0) continue;
+        const { device, from, via } = this.#landing(writer, piece);
+        log.add('landed', epoch, device, piece, from, elements, via);
+        const output: TrackerOutput = { completed: [], ready: [] };
+        this.trackers[device].update(piece, elements, output);
+        for (const completed of output.completed) log.add('complete', epoch, device, completed);
+        for (const block of output.ready) {
+          log.add('trigger', epoch, device, block);
+          ready(device, block);
+        }
+      }
+    this.#last = counters;
+  }
+
+  /** In whose memory a writer's update of a piece landed, and whose it was. */
+  #landing(writer: number, piece: number): { device: number; from: number; via: 'local' | 'remote' | 'dma' } {
+    const { plan } = this;
+    const chunk = plan.tiling.partChunk[Math.floor(piece / plan.tiling.wavefronts)];
+    if (writer < plan.devices) {
+      const device = routeOf(plan, writer, chunk).storeTo;
+      return { device, from: writer, via: device === writer ? 'local' : 'remote' };
+    }
+    const device = writer - plan.devices;
+    const source = routeOf(plan, device, chunk).expects.find(({ kind }) => kind === 'dma');
+    return { device, from: source?.kind === 'dma' ? source.from : -1, via: 'dma' };
+  }
+
+  /**
+   * Who waits for what, one line for each trigger or result that is still pending: the first of its pieces that is not
+   * complete, the count it has, its threshold, and the sources that are missing.
+   */
+  pending(): string[] {
+    const { plan } = this;
+    const lines: string[] = [];
+    for (let device = 0; device < plan.devices; device++)
+      for (let block = 0; block < plan.tiling.blocks; block++) {
+        const { whenComplete } = routeOf(plan, device, chunkOfBlock(plan, block));
+        if (whenComplete.kind === 'untracked') continue;
+        const open = [...piecesOfBlock(plan, block)].filter((piece) => this.trackers[device].fired[piece] === 0);
+        if (open.length === 0) continue;
+        const [piece] = open;
+        const goal = whenComplete.kind === 'dma' ? `trigger of block ${block} to device ${whenComplete.to}` : `result block ${block}`;
+        lines.push(
+          `device ${device}: ${goal} waits for ${open.length} piece${open.length > 1 ? 's' : ''}: ${pieceName(plan, piece)} has ${this.trackers[device].landed[piece]} of ${this.trackers[device].thresholdOf(piece)} elements, missing ${this.#missing(device, piece).join(' and ') || 'nothing that the Plan knows of'}`,
+        );
+      }
+    return lines;
+  }
+
+  #missing(device: number, piece: number): string[] {
+    const { plan } = this;
+    const pieces = this.#pieces;
+    const elements = plan.tiling.pieceElements[piece];
+    const chunk = plan.tiling.partChunk[Math.floor(piece / plan.tiling.wavefronts)];
+    if (thresholdOf(plan, device, piece) === 0) return [];
+    return routeOf(plan, device, chunk).expects.flatMap((source) => {
+      const writer = source.kind === 'local' ? device : source.kind === 'remote' ? source.from : plan.devices + device;
+      const landed = this.#last[writer * pieces + piece];
+      if (landed >= elements) return [];
+      const name = source.kind === 'local' ? 'local' : source.kind === 'remote' ? `remote from device ${source.from}` : `DMA from device ${source.from}`;
+      return [`${name} (${landed} of ${elements})`];
+    });
+  }
+}

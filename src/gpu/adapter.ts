@@ -1,0 +1,96 @@
+// What the adapter is, in words and by measurement: is it a software fallback, do independent dispatches overlap
+// on it at all, and how fine are its timestamps.
+import type { AdapterFacts } from '../page/api.ts';
+import { Arena, readBack, type Gpu } from './gpu.ts';
+import { PassTimer } from './timestamps.ts';
+
+/** One invocation that keeps a core busy for ROUNDS dependent steps and writes where the next kernel does not. */
+const SPIN = `
+override ROUNDS: u32 = 1u;
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(1)
+fn main() {
+  var x = out[0];
+  for (var i = 0u; i < ROUNDS; i++) { x = x * 1664525u + 1013904223u; }
+  out[0] = x;
+}`;
+
+export async function adapterFacts(gpu: Gpu): Promise<AdapterFacts> {
+  const { info, features, limits } = gpu.adapter;
+  // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter.
+  const isFallback = info.isFallbackAdapter ?? (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
+  return {
+    environment: {
+      backend: 'chrome',
+      adapter: { vendor: info.vendor, architecture: info.architecture, description: info.description, isFallback, isSerial: await measureSerial(gpu) },
+      timerResolutionNs: await measureResolution(gpu),
+    },
+    features: [...features].toSorted(),
+    limits: Object.fromEntries(limitNames(limits).map((name) => [name, limits[name] as number])),
+  };
+}
+
+function limitNames(limits: GPUSupportedLimits): (keyof GPUSupportedLimits)[] {
+  const names: string[] = [];
+  for (const name in limits) if (typeof limits[name as keyof GPUSupportedLimits] === 'number') names.push(name);
+  return names.toSorted() as (keyof GPUSupportedLimits)[];
+}
+
+/** Whether two one-invocation dispatches on separate buffers take as long as one after the other. */
+async function measureSerial(gpu: Gpu): Promise<boolean> {
+  const arena = new Arena(gpu);
+  try {
+    const buffers = [arena.storage('spin 0', 4), arena.storage('spin 1', 4)];
+    const timeOf = async (rounds: number, dispatches: number): Promise<number> => {
+      const kernel = await gpu.kernel('spin', SPIN.replace('override ROUNDS: u32 = 1u', `const ROUNDS = ${rounds}u`));
+      const groups = buffers.map((out) => gpu.bind(kernel, 0, { out }));
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(kernel.pipeline);
+      for (let at = 0; at < dispatches; at++) {
+        pass.setBindGroup(0, groups[at]);
+        pass.dispatchWorkgroups(1);
+      }
+      pass.end();
+      const start = performance.now();
+      gpu.device.queue.submit([encoder.finish()]);
+      await gpu.idle();
+      return performance.now() - start;
+    };
+    // Long enough that the steps in which a browser delivers completions do not matter.
+    let rounds = 1 << 20;
+    while (rounds < 1 << 28 && (await timeOf(rounds, 1)) < 25) rounds *= 2;
+    // Minima of interleaved samples: other programs can only add time.
+    let one = Infinity;
+    let two = Infinity;
+    for (let sample = 0; sample < 5; sample++) {
+      one = Math.min(one, await timeOf(rounds, 1));
+      two = Math.min(two, await timeOf(rounds, 2));
+    }
+    return two / one > 1.5;
+  } finally {
+    arena.destroy();
+  }
+}
+
+/** Smallest step between two timestamps of many short passes, ns; null without the feature. */
+async function measureResolution(gpu: Gpu): Promise<number | null> {
+  if (!gpu.hasTimestamps) return null;
+  const arena = new Arena(gpu);
+  const passes = 64;
+  const timer = new PassTimer(gpu, arena, 'resolution', passes);
+  try {
+    const destination = arena.buffer('resolution', timer.bytes, GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+    const encoder = gpu.device.createCommandEncoder();
+    for (let at = 0; at < passes; at++) timer.pass(encoder, 'empty').end();
+    timer.resolve(encoder, destination, 0);
+    gpu.device.queue.submit([encoder.finish()]);
+    const bytes = (await readBack(gpu, destination)).buffer;
+    const times = timer.read(bytes, 0, passes).flatMap((interval) => (interval === null ? [] : [interval.start, interval.end])).toSorted((one, other) => one - other);
+    const steps = times.slice(1).map((time, at) => time - times[at]).filter((step) => step > 0);
+    return steps.length === 0 ? null : Math.min(...steps);
+  } finally {
+    timer.destroy();
+    arena.destroy();
+  }
+}

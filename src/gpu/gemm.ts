@@ -1,0 +1,95 @@
+// One GEMM kernel at one shape and tile, in all the forms in which a run needs it: plain, tracked (by number of
+// chunk slots and kind of op), and probing. The text of the kernel is the same in all of them.
+import { KERNEL_SOURCES } from '../spec/kernel-sources.ts';
+import { kernelNamed } from '../spec/kernels.ts';
+import type { ChunkAxis, GemmShape, Tile } from '../spec/spec.ts';
+import { bug } from '../errors.ts';
+import type { Gpu, Kernel } from './gpu.ts';
+import { instrument, INSTRUMENTED_ENTRY } from './instrument.ts';
+import { reflectKernel, structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
+import { SHADERS } from './shaders.ts';
+import { specialise } from './specialise.ts';
+
+/** How the pieces of a dispatch are written: all stored, all updated, or by the op bit of each. */
+export type Op = 'store' | 'update' | 'mixed';
+const OP_NUMBER: Record<Op, number> = { store: 0, update: 1, mixed: 2 };
+
+export interface Variant {
+  /** Chunk memories that the dispatch binds. */
+  readonly slots: number;
+  readonly op: Op;
+  /** Some stores may fall outside of the bound chunks and are masked. */
+  readonly guard: boolean;
+  /** A deliberate defect: this workgroup (or `all`) stores nothing. */
+  readonly muted?: number | 'all';
+}
+
+/** Buffers of a dispatch that belong to the instrumentation: order table and counters. */
+const TRACKER_BUFFERS = 2;
+
+export class Gemm {
+  readonly facts: KernelFacts;
+  readonly grid: readonly [number, number, number];
+  readonly wavefronts: number;
+  readonly #code: string;
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly name: string,
+    readonly shape: GemmShape,
+    readonly tile: Tile,
+    readonly wavefront: number,
+  ) {
+    const kernel = kernelNamed(name);
+    const source = KERNEL_SOURCES[name];
+    if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
+    this.#code = specialise(source, kernel.constantsFor(shape, tile)).code;
+    this.facts = reflectKernel(this.#code, 'main');
+    this.grid = kernel.grid(shape, tile);
+    const [x, y, z] = this.facts.workgroupSize;
+    this.wavefronts = Math.ceil((x * y * z) / wavefront);
+  }
+
+  /** Most chunk memories that one dispatch can bind on this adapter (P of the design). */
+  get maxSlots(): number {
+    const own = this.facts.bindings.filter(({ kind }) => kind !== 'uniform').length - 1;
+    return this.gpu.limits.maxStorageBuffersPerShaderStage - own - TRACKER_BUFFERS;
+  }
+
+  plain(): Promise<Kernel> {
+    return this.gpu.kernel(this.name, this.#code);
+  }
+
+  async tracked(axis: ChunkAxis, variant: Variant): Promise<{ kernel: Kernel; entry: StructLayout; slots: StructLayout }> {
+    const { slots, op, guard, muted } = variant;
+    const space = specialise(SHADERS.outputSpace, {
+      SLOTS: slots,
+      OP: OP_NUMBER[op],
+      COLUMNS: axis === 'columns' ? 1 : 0,
+      GUARD: guard ? 1 : 0,
+      MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
+      TW_MUTED: typeof muted === 'number' ? muted : 0,
+      TW_PITCH: this.shape.n,
+      TW_WAVEFRONT: this.wavefront,
+    }).code;
+    const code = this.#instrumented(space);
+    const kernel = await this.gpu.kernel(`${this.name} tracked, ${slots} slots, ${op}`, code, INSTRUMENTED_ENTRY);
+    return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
+  }
+
+  probing(): Promise<Kernel> {
+    const space = specialise(SHADERS.probeSpace, {
+      TW_ELEMENTS: this.shape.m * this.shape.n,
+      TW_WAVEFRONT: this.wavefront,
+      TW_WAVEFRONTS: this.wavefronts,
+      TW_GRID_X: this.grid[0],
+      TW_GRID_Y: this.grid[1],
+    }).code;
+    return this.gpu.kernel(`${this.name} probe`, this.#instrumented(space), INSTRUMENTED_ENTRY);
+  }
+
+  #instrumented(space: string): string {
+    const { m, n } = this.shape;
+    return instrument(this.#code, { entry: 'main', output: 'c', workgroupSize: this.facts.workgroupSize, grid: this.grid, elements: m * n, space });
+  }
+}

@@ -1,0 +1,182 @@
+// The local GPU: one adapter, one device, and what is made on it. Every limit is checked with its number before
+// the driver complains, every object has a label, every wait ends when the device is lost. Nothing is global:
+// buffers belong to an Arena that a run destroys whole; only compiled kernels outlive it, cached by their text.
+import { bug, TilewireError } from '../errors.ts';
+import { bindGroupLayoutEntries, reflectKernel, type KernelFacts } from './reflect.ts';
+
+export interface Kernel {
+  readonly label: string;
+  readonly facts: KernelFacts;
+  readonly pipeline: GPUComputePipeline;
+  readonly layouts: readonly GPUBindGroupLayout[];
+}
+
+/** What may be bound: a whole buffer, or a range of one, in bytes. */
+export type Bindable = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
+
+export class Gpu {
+  readonly #kernels = new Map<string, Promise<Kernel>>();
+  readonly #lost: Promise<never>;
+  readonly #errors: string[] = [];
+
+  private constructor(
+    readonly adapter: GPUAdapter,
+    readonly device: GPUDevice,
+  ) {
+    this.#lost = device.lost.then(({ reason, message }) => {
+      throw new TilewireError('DEVICE_LOST', `the GPU device was lost: ${message || reason}`, { fix: 'a long shader or too little memory are the usual causes: try fewer tokens, or a smaller --stage-tiles' });
+    });
+    this.#lost.catch(() => {});
+    device.addEventListener('uncapturederror', ({ error }) => this.#errors.push(error.message));
+  }
+
+  /**
+   * Asks for the adapter and a device with all that it offers.
+   * @throws NO_ADAPTER, ADAPTER_HUNG when the request does not settle within `timeoutMs`
+   */
+  static async open(gpu: GPU | undefined, timeoutMs = 20_000): Promise<Gpu> {
+    if (gpu === undefined) throw new TilewireError('NO_ADAPTER', 'this browser has no WebGPU', { fix: 'use Chrome or Chromium 113 or later; `tilewire doctor` tells what was tried' });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const hung = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new TilewireError('ADAPTER_HUNG', 'requestAdapter did not settle', { limit: `${timeoutMs} ms`, fix: 'the flags do not suit this machine; `tilewire doctor` tells what was tried' })), timeoutMs);
+    });
+    try {
+      const adapter = await Promise.race([gpu.requestAdapter({ powerPreference: 'high-performance' }), hung]);
+      if (adapter === null) throw new TilewireError('NO_ADAPTER', 'the browser offers no WebGPU adapter', { fix: '`tilewire doctor` tells what was tried and what to install' });
+      const { limits } = adapter;
+      const requiredLimits: Record<string, number> = {};
+      for (const name of ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupSizeY', 'maxComputeWorkgroupSizeZ', 'maxComputeWorkgroupsPerDimension'] as const)
+        requiredLimits[name] = limits[name];
+      const requiredFeatures = (['timestamp-query', 'subgroups', 'shader-f16'] as GPUFeatureName[]).filter((feature) => adapter.features.has(feature));
+      const device = await Promise.race([adapter.requestDevice({ label: 'tilewire', requiredLimits, requiredFeatures }), hung]);
+      return new Gpu(adapter, device);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  get limits(): GPUSupportedLimits {
+    return this.device.limits;
+  }
+
+  get hasTimestamps(): boolean {
+    return this.device.features.has('timestamp-query');
+  }
+
+  /** Waits for the promise, or for the loss of the device. */
+  wait<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, this.#lost]);
+  }
+
+  idle(): Promise<undefined> {
+    return this.wait(this.device.queue.onSubmittedWorkDone());
+  }
+
+  /** @throws GPU_ERROR when anything was refused since the last call */
+  check(): void {
+    if (this.#errors.length === 0) return;
+    const lines = this.#errors.splice(0);
+    throw new TilewireError('GPU_ERROR', 'the GPU refused a command', { lines, fix: 'please report this with the output of `tilewire doctor`' });
+  }
+
+  /**
+   * Compiles a kernel (once per text).
+   * @throws BAD_KERNEL with the browser's message at its line
+   */
+  kernel(label: string, code: string, entry = 'main'): Promise<Kernel> {
+    const key = `${entry}\n${code}`;
+    let kernel = this.#kernels.get(key);
+    if (kernel === undefined) {
+      kernel = this.wait(this.#compile(label, code, entry));
+      this.#kernels.set(key, kernel);
+    }
+    return kernel;
+  }
+
+  async #compile(label: string, code: string, entry: string): Promise<Kernel> {
+    const { device } = this;
+    device.pushErrorScope('validation');
+    const module = device.createShaderModule({ label, code });
+    const { messages } = await module.getCompilationInfo();
+    const broken = messages.find(({ type }) => type === 'error');
+    if (broken !== undefined) {
+      await device.popErrorScope();
+      throw new TilewireError('BAD_KERNEL', `${label}: ${broken.message}`, { path: `line ${broken.lineNum}`, actual: code.split('\n')[broken.lineNum - 1]?.trim() });
+    }
+    const facts = reflectKernel(code, entry);
+    const groups = Math.max(-1, ...facts.bindings.map(({ group }) => group)) + 1;
+    const layouts = Array.from({ length: groups }, (_, group) => device.createBindGroupLayout({ label: `${label} group ${group}`, entries: bindGroupLayoutEntries(facts, group) }));
+    try {
+      const pipeline = await device.createComputePipelineAsync({ label, layout: device.createPipelineLayout({ label, bindGroupLayouts: layouts }), compute: { module, entryPoint: entry } });
+      return { label, facts, pipeline, layouts };
+    } catch (error) {
+      throw new TilewireError('BAD_KERNEL', `${label}: ${error instanceof Error ? error.message : String(error)}`, { path: entry });
+    } finally {
+      const refused = await device.popErrorScope();
+      if (refused !== null) this.#errors.push(refused.message);
+    }
+  }
+
+  /** Binds buffers to the names that the kernel gives them in its group. */
+  bind({ label, facts, layouts }: Kernel, group: number, buffers: Readonly<Record<string, Bindable>>): GPUBindGroup {
+    const entries = facts.bindings
+      .filter((binding) => binding.group === group)
+      .map(({ binding, name }) => {
+        const buffer = buffers[name];
+        if (buffer === undefined) throw bug(`nothing bound to ${name} of ${label}`);
+        return { binding, resource: 'buffer' in buffer ? buffer : { buffer } };
+      });
+    return this.device.createBindGroup({ label, layout: layouts[group], entries });
+  }
+}
+
+/** Buffers that live and die together. */
+export class Arena {
+  readonly #buffers: GPUBuffer[] = [];
+  bytes = 0;
+
+  constructor(readonly gpu: Gpu) {}
+
+  /** @throws MEMORY_LIMIT when the adapter cannot hold or bind a buffer of this size */
+  buffer(label: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits;
+    const limit = (usage & GPUBufferUsage.STORAGE) === 0 ? maxBufferSize : Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    if (size > limit)
+      throw new TilewireError('MEMORY_LIMIT', `${label} does not fit into one buffer of this adapter`, { actual: `${size} bytes`, limit: `${limit} bytes`, fix: 'use fewer --tokens, a higher --tp, or a larger GPU' });
+    const buffer = this.gpu.device.createBuffer({ label, size, usage });
+    this.#buffers.push(buffer);
+    this.bytes += size;
+    return buffer;
+  }
+
+  storage(label: string, bytes: number): GPUBuffer {
+    return this.buffer(label, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST);
+  }
+
+  /** A storage or uniform buffer that holds the words. */
+  words(label: string, words: Uint32Array, usage: GPUBufferUsageFlags = GPUBufferUsage.STORAGE): GPUBuffer {
+    const buffer = this.buffer(label, words.byteLength, usage | GPUBufferUsage.COPY_DST);
+    if (words.byteLength > 0) this.gpu.device.queue.writeBuffer(buffer, 0, words as Uint32Array<ArrayBuffer>);
+    return buffer;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#buffers.splice(0)) buffer.destroy();
+    this.bytes = 0;
+  }
+}
+
+/** Copies a buffer (or its first `bytes`) to the host. */
+export async function readBack(gpu: Gpu, source: GPUBuffer, bytes = source.size, offset = 0): Promise<Uint32Array<ArrayBuffer>> {
+  const staging = gpu.device.createBuffer({ label: `readback of ${source.label}`, size: Math.max(4, bytes), usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+  try {
+    const encoder = gpu.device.createCommandEncoder({ label: staging.label });
+    if (bytes > 0) encoder.copyBufferToBuffer(source, offset, staging, 0, bytes);
+    gpu.device.queue.submit([encoder.finish()]);
+    await gpu.wait(staging.mapAsync(GPUMapMode.READ));
+    return new Uint32Array(staging.getMappedRange().slice(0, bytes));
+  } finally {
+    staging.destroy();
+  }
+}

@@ -1,0 +1,11 @@
+// The text of every shader that is not a GEMM, in one place.
+import accumulate from '../../shaders/accumulate.wgsl';
+import compare from '../../shaders/compare.wgsl';
+import fill from '../../shaders/fill.wgsl';
+import nmc from '../../shaders/nmc.wgsl';
+import operands from '../../shaders/operands.wgsl';
+import outputSpace from '../../shaders/output-space.wgsl';
+import probeSpace from '../../shaders/probe-space.wgsl';
+import transfer from '../../shaders/transfer.wgsl';
+
+export const SHADERS = { accumulate, compare, fill, nmc, operands, outputSpace, probeSpace, transfer };

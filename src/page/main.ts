@@ -1,0 +1,57 @@
+// What runs inside the browser page: the page's API (api.ts) over one GPU. Errors cross as records.
+import { bug, TilewireError } from '../errors.ts';
+import { runSpec } from '../emulate/run.ts';
+import { adapterFacts } from '../gpu/adapter.ts';
+import { Gpu } from '../gpu/gpu.ts';
+import type { AdapterFacts, Outcome, PageApi, RunJob, RunResult } from './api.ts';
+
+export class Page implements PageApi {
+  #gpu: Promise<Gpu> | undefined;
+  #facts: Promise<AdapterFacts> | undefined;
+
+  gpu(): Promise<Gpu> {
+    this.#gpu ??= Gpu.open(navigator.gpu);
+    return this.#gpu;
+  }
+
+  open(): Promise<Outcome<AdapterFacts>> {
+    this.#facts ??= this.gpu().then(adapterFacts);
+    return outcome(this.#facts);
+  }
+
+  run(job: RunJob): Promise<Outcome<RunResult>> {
+    return outcome(this.#run(job));
+  }
+
+  async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput }: RunJob): Promise<RunResult> {
+    const gpu = await this.gpu();
+    const { m, n, k } = spec.gemm;
+    const trained =
+      operandUrls === undefined
+        ? undefined
+        : { a: await matrix(operandUrls.a, m * k * spec.devices), b: await matrix(operandUrls.b, k * spec.devices * n) };
+    if (spec.operands.kind === 'trained' && trained === undefined) throw bug('trained operands were not served');
+    const progress = (step: string, done: number, total: number): void => window.tilewireProgress?.({ step, done, total });
+    const { report, result } = await runSpec(gpu, spec, { baseline, memoryLimit, progress, ...(trained === undefined ? {} : { trained }) });
+    return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}) };
+  }
+}
+
+async function matrix(url: string, elements: number): Promise<Float32Array<ArrayBuffer>> {
+  const response = await fetch(url);
+  if (!response.ok) throw bug(`operands at ${url}: ${response.status}`);
+  const values = new Float32Array(await response.arrayBuffer());
+  if (values.length !== elements) throw new TilewireError('BAD_FILE', 'the operand matrix has another size than the Spec says', { path: url, actual: values.length, limit: elements });
+  return values;
+}
+
+async function outcome<T>(promise: Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await promise };
+  } catch (error) {
+    const known = error instanceof TilewireError ? error : bug(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    return { ok: false, error: known.toRecord() };
+  }
+}
+
+window.tilewire = new Page();

@@ -1,0 +1,58 @@
+// Footprint: which wavefront of which workgroup stores each element of the output. The emulation finds it
+// by running the kernel (gpu/probe.ts); for the built-in kernels it is also known from their lane layout, so
+// that a Plan can be made without a GPU. Nothing about a tile is assumed: not that it is a rectangle, not
+// that ids go row by row.
+import { bug } from '../errors.ts';
+import { kernelNamed, type LaneRectangle } from '../spec/kernels.ts';
+import type { Spec } from '../spec/spec.ts';
+
+export interface Footprint {
+  readonly m: number;
+  readonly n: number;
+  /** Dispatch grid of the kernel; a virtual workgroup's linear id is x + gridX · (y + gridY · z). */
+  readonly grid: readonly [number, number, number];
+  /** Virtual wavefronts per workgroup: ⌈workgroup size / wavefront⌉. */
+  readonly wavefronts: number;
+  /** For each element, row-major: workgroup · wavefronts + wavefront. */
+  readonly owner: Uint32Array;
+}
+
+/**
+ * Footprint of a kernel whose workgroup (x, y) covers rows y·tileM.. and columns x·tileN.., its lanes
+ * rectangles of that tile.
+ * @throws BUG when the lanes leave an element uncovered
+ */
+export function gridFootprint(
+  { m, n }: { m: number; n: number },
+  tile: { m: number; n: number },
+  grid: readonly [number, number, number],
+  lanes: readonly LaneRectangle[],
+  wavefront: number,
+): Footprint {
+  const wavefronts = Math.ceil(lanes.length / wavefront);
+  const owner = new Uint32Array(m * n).fill(0xffffffff);
+  // Wavefront of each element within a tile, once; then stamped over the grid.
+  const within = new Int32Array(tile.m * tile.n).fill(-1);
+  lanes.forEach((lane, index) => {
+    for (let r = lane.row; r < lane.row + lane.rows; r++)
+      within.fill(Math.floor(index / wavefront), r * tile.n + lane.column, r * tile.n + lane.column + lane.columns);
+  });
+  if (within.includes(-1)) throw bug('the lanes of a built-in kernel do not cover its tile');
+  for (let row = 0; row < m; row++) {
+    const y = Math.floor(row / tile.m);
+    for (let column = 0; column < n; column++) {
+      const x = Math.floor(column / tile.n);
+      owner[row * n + column] = (x + grid[0] * y) * wavefronts + within[(row - y * tile.m) * tile.n + (column - x * tile.n)];
+    }
+  }
+  return { m, n, grid, wavefronts, owner };
+}
+
+/** Footprint of a built-in kernel by its lane layout; a test holds it against the probe. */
+export function builtInFootprint({ kernel: { name, tile }, gemm, wavefront }: Pick<Spec, 'kernel' | 'gemm' | 'wavefront'>): Footprint {
+  const kernel = kernelNamed(name);
+  if (kernel === undefined) throw bug(`no kernel ${name}`);
+  const [x, y, z] = kernel.workgroupSize(tile);
+  const lanes = Array.from({ length: x * y * z }, (_, lane) => kernel.laneRectangle(tile, lane));
+  return gridFootprint(gemm, tile, kernel.grid(gemm, tile), lanes, wavefront);
+}

@@ -1,0 +1,148 @@
+// Tiling: the output cut by tiles and by chunks. A *part* is what one tile has of one chunk; a *piece* is a
+// wavefront's share of a part, the unit that the tracker counts; a *block* is T consecutive parts of a chunk,
+// the unit that one DMA moves. Pieces are lists of runs (start, length) in their chunk's dense row-major
+// memory, exactly as the footprint has them. The same on every device, since all run the same kernel.
+import { chunkRange } from '../spec/chunks.ts';
+import type { ChunkAxis } from '../spec/spec.ts';
+import type { Footprint } from './footprint.ts';
+
+/** A chunk's place along the chunk axis, and its size. */
+export interface Chunk {
+  readonly start: number;
+  readonly length: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly elements: number;
+}
+
+export interface Tiling {
+  readonly m: number;
+  readonly n: number;
+  readonly axis: ChunkAxis;
+  readonly grid: readonly [number, number, number];
+  /** Workgroups of the kernel; those that store nothing have no part. */
+  readonly tiles: number;
+  readonly wavefronts: number;
+  readonly chunks: readonly Chunk[];
+  /** Parts are ordered by (chunk, tile); `chunkParts[j]..chunkParts[j+1]` are those of chunk j. */
+  readonly parts: number;
+  readonly chunkParts: Int32Array;
+  readonly partChunk: Int32Array;
+  readonly partTile: Int32Array;
+  /** `tileParts[t]` lists the parts of tile t, by chunk. */
+  readonly tileParts: readonly (readonly number[])[];
+  /** Piece = part · wavefronts + wavefront; a piece of 0 elements does not exist for the tracker. */
+  readonly pieceElements: Int32Array;
+  /** `runs[2i], runs[2i+1]` = start and length; those of piece p are `pieceRuns[p]..pieceRuns[p+1]`. */
+  readonly pieceRuns: Int32Array;
+  readonly runs: Uint32Array;
+  /** Blocks are ordered by chunk; `blockParts[b]..blockParts[b+1]` are the parts of block b. */
+  readonly blocks: number;
+  readonly blockParts: Int32Array;
+  readonly blockElements: Int32Array;
+  readonly partBlock: Int32Array;
+}
+
+/** Cuts an output of m × n by its footprint into parts, pieces and runs, and its chunks into blocks of `blockTiles` parts. */
+export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number, blockTiles: number): Tiling {
+  const { m, n, grid, wavefronts } = footprint;
+  const tiles = grid[0] * grid[1] * grid[2];
+  const length = axis === 'rows' ? m : n;
+  const chunks = Array.from({ length: devices }, (_, j): Chunk => {
+    const range = chunkRange(length, devices, j);
+    const rows = axis === 'rows' ? range.length : m;
+    const columns = axis === 'rows' ? n : range.length;
+    return { ...range, rows, columns, elements: rows * columns };
+  });
+
+  const owners = tiles * wavefronts;
+  const tileParts: number[][] = Array.from({ length: tiles }, () => []);
+  const partChunk: number[] = [];
+  const partTile: number[] = [];
+  const chunkParts = new Int32Array(devices + 1);
+  const elements: Int32Array[] = [];
+  const runCounts: Int32Array[] = [];
+  chunks.forEach((chunk, j) => {
+    const elementsOf = new Int32Array(owners);
+    const runsOf = new Int32Array(owners);
+    eachRun(footprint, chunk, axis, (who, _start, count) => {
+      elementsOf[who] += count;
+      runsOf[who]++;
+    });
+    for (let tile = 0; tile < tiles; tile++) {
+      const from = tile * wavefronts;
+      const mine = elementsOf.subarray(from, from + wavefronts);
+      if (mine.every((count) => count === 0)) continue;
+      tileParts[tile].push(partChunk.length);
+      partChunk.push(j);
+      partTile.push(tile);
+      elements.push(mine);
+      runCounts.push(runsOf.subarray(from, from + wavefronts));
+    }
+    chunkParts[j + 1] = partChunk.length;
+  });
+
+  const parts = partChunk.length;
+  const pieceElements = new Int32Array(parts * wavefronts);
+  const pieceRuns = new Int32Array(parts * wavefronts + 1);
+  for (let piece = 0; piece < parts * wavefronts; piece++) {
+    const part = Math.floor(piece / wavefronts);
+    pieceElements[piece] = elements[part][piece % wavefronts];
+    pieceRuns[piece + 1] = pieceRuns[piece] + runCounts[part][piece % wavefronts];
+  }
+  const runs = new Uint32Array(2 * pieceRuns[parts * wavefronts]);
+  const filled = pieceRuns.slice();
+  chunks.forEach((chunk, j) => {
+    const partOfTile = new Int32Array(tiles);
+    for (let part = chunkParts[j]; part < chunkParts[j + 1]; part++) partOfTile[partTile[part]] = part;
+    eachRun(footprint, chunk, axis, (who, start, count) => {
+      const tile = Math.floor(who / wavefronts);
+      const at = filled[partOfTile[tile] * wavefronts + (who - tile * wavefronts)]++;
+      runs[2 * at] = start;
+      runs[2 * at + 1] = count;
+    });
+  });
+
+  const blockParts = [0];
+  const partBlock = new Int32Array(parts);
+  const blockElements: number[] = [];
+  for (let j = 0; j < devices; j++)
+    for (let from = chunkParts[j]; from < chunkParts[j + 1]; from += blockTiles) {
+      const to = Math.min(from + blockTiles, chunkParts[j + 1]);
+      partBlock.fill(blockElements.length, from, to);
+      blockElements.push(pieceElements.subarray(from * wavefronts, to * wavefronts).reduce((sum, count) => sum + count, 0));
+      blockParts.push(to);
+    }
+
+  return {
+    m, n, axis, grid, tiles, wavefronts, chunks, parts, chunkParts,
+    partChunk: Int32Array.from(partChunk), partTile: Int32Array.from(partTile), tileParts,
+    pieceElements, pieceRuns, runs,
+    blocks: blockElements.length, blockParts: Int32Array.from(blockParts), blockElements: Int32Array.from(blockElements), partBlock,
+  };
+}
+
+/** Calls back for each maximal run of one owner in the chunk's dense memory: (owner, start, length). */
+function eachRun({ n, owner }: Footprint, chunk: Chunk, axis: ChunkAxis, run: (owner: number, start: number, length: number) => void): void {
+  if (chunk.elements === 0) return;
+  const firstRow = axis === 'rows' ? chunk.start : 0;
+  const firstColumn = axis === 'rows' ? 0 : chunk.start;
+  let who = -1;
+  let start = 0;
+  let dense = 0;
+  for (let row = firstRow; row < firstRow + chunk.rows; row++)
+    for (let at = row * n + firstColumn, end = at + chunk.columns; at < end; at++, dense++)
+      if (owner[at] !== who) {
+        if (dense > start) run(who, start, dense - start);
+        who = owner[at];
+        start = dense;
+      }
+  run(who, start, dense - start);
+}
+
+/** Index in its chunk's dense memory → (row, column) of the output. */
+export function elementAt(chunk: Chunk, axis: ChunkAxis, dense: number): { row: number; column: number } {
+  const row = Math.floor(dense / chunk.columns);
+  const column = dense - row * chunk.columns;
+  return axis === 'rows' ? { row: row + chunk.start, column } : { row, column: column + chunk.start };
+}

@@ -1,0 +1,46 @@
+// The meaning of every printed figure, in one place: the table, the help texts and the README's page of
+// definitions all say it in these words.
+import type { Measured } from '../verify/run-report.ts';
+
+export interface Figure {
+  readonly name: keyof Measured;
+  readonly unit: 'ms' | 'ratio' | 'count' | 'flag';
+  readonly definition: string;
+}
+
+export const MEASURED_FIGURES: readonly Figure[] = [
+  { name: 'gemmMs', unit: 'ms', definition: "GPU time of all devices' uninstrumented GEMMs, one dispatch each" },
+  { name: 'collectiveMs', unit: 'ms', definition: 'GPU time of the copies and reductions over the same bytes' },
+  { name: 'plainPartsMs', unit: 'ms', definition: 'gemmMs + collectiveMs' },
+  { name: 'sequentialMs', unit: 'ms', definition: 'wall time of GEMM-then-collective with the same kernels' },
+  { name: 'fusedMs', unit: 'ms', definition: 'wall time of the fused run, first submit to last completion, check excluded' },
+  { name: 'exposedMs', unit: 'ms', definition: 'fusedMs − gemmMs: what the collective still adds; may be negative' },
+  { name: 'overlapMeasured', unit: 'ratio', definition: 'share of transfer + reduction time during which a GEMM ran too (GPU intervals)' },
+  { name: 'interleaved', unit: 'ratio', definition: 'share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended' },
+  { name: 'gpuBusy', unit: 'ratio', definition: 'GPU time of all dispatch groups over fusedMs' },
+  { name: 'stageEfficiency', unit: 'ratio', definition: 'mean GEMM rate of a stage over that of the whole GEMM in one dispatch' },
+  { name: 'extraFlops', unit: 'count', definition: 'FLOPs of tiles run again because they touch more chunks than one dispatch binds' },
+  { name: 'stages', unit: 'count', definition: 'GEMM dispatches of the fused run, all devices' },
+  { name: 'tailLimited', unit: 'flag', definition: 'a stage has fewer than 16 workgroups per core: its last round leaves cores idle' },
+];
+
+export interface Term {
+  readonly name: string;
+  readonly definition: string;
+}
+
+export const CHECK_TERMS: readonly Term[] = [
+  { name: 'check', definition: 'the scattered result against a reference by a plain kernel of another structure: exact = equal bits; bounded = within a float64 error bound' },
+  { name: 'coverage', definition: 'share of all elements of the result that was compared' },
+  { name: 'maxError, bound', definition: 'the largest |c − ref|, and the bound at that element' },
+  { name: 'bitExactPlanOrder', definition: 'equal, bit for bit, to the same kernels adding in the order in which the event log says that updates were applied' },
+  { name: 'causality', definition: 'over the event log: no trigger before its last update, no read of a piece before it was complete' },
+  { name: 'tracker', definition: 'sums over devices: pieces counted, updates (landed writes per piece), triggers fired; peak = most entries in use on any device' },
+];
+
+export const LEDGER_TERMS: readonly Term[] = [
+  { name: 'store', definition: 'bytes of local GEMM stores' },
+  { name: 'transfer', definition: 'bytes read by DMA transfers' },
+  { name: 'link', definition: 'bytes sent over links: DMA and remote stores' },
+  { name: 'reduction', definition: 'bytes that arrived from elsewhere, stored or added' },
+];

@@ -1,0 +1,55 @@
+// A report as text, and the Specs that a file holds: a resolved Spec alone, or a whole earlier report, whose
+// runs are all replayed and whose recorded hashes say what their bits and event order were.
+import { TilewireError, bug } from '../errors.ts';
+import { parseSpec } from '../spec/parse.ts';
+import type { Spec } from '../spec/spec.ts';
+import type { Report } from '../verify/run-report.ts';
+
+/** JSON with two-space indents. A NaN or an infinity would silently turn into null, so it is a bug. */
+export function reportToJson(report: Report): string {
+  const text = JSON.stringify(
+    report,
+    (key, value: unknown) => {
+      if (typeof value === 'number' && !Number.isFinite(value)) throw bug('a figure of the report is not a number', { path: key, actual: String(value) });
+      return value;
+    },
+    2,
+  );
+  return `${text}\n`;
+}
+
+export interface RecordedSpec {
+  readonly spec: Spec;
+  /** Of the run that the report tells of; null for a Spec alone. */
+  readonly recorded: { readonly outputHash: string; readonly eventHash: string } | null;
+}
+
+/** The Specs in the text of `file`: BAD_FILE when it is no JSON, BAD_SPEC when it is neither a Spec nor a report. */
+export function specsFromJson(text: string, file: string): RecordedSpec[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new TilewireError('BAD_FILE', 'this file is not JSON', { path: file, actual: error instanceof Error ? error.message : String(error), fix: 'give a file that --json wrote, or a Spec out of one' });
+  }
+  if (!isRecord(json) || !('runs' in json)) return [{ spec: parseSpec(json, file), recorded: null }];
+  if (!Array.isArray(json['runs']) || json['runs'].length === 0) {
+    throw new TilewireError('BAD_SPEC', 'this report holds no run', { path: `${file} runs`, actual: json['runs'], fix: 'give a file that --json wrote' });
+  }
+  return json['runs'].map((run: unknown, i) => {
+    const path = `${file} runs[${i}].spec`;
+    if (!isRecord(run)) throw new TilewireError('BAD_SPEC', 'a run of this report is not an object', { path: `${file} runs[${i}]`, actual: run, fix: 'give a file that --json wrote' });
+    return { spec: parseSpec(run['spec'], path), recorded: recordedHashes(run) };
+  });
+}
+
+function recordedHashes(run: Record<string, unknown>): RecordedSpec['recorded'] {
+  const { check, causality } = run;
+  const outputHash = isRecord(check) ? check['outputHash'] : undefined;
+  const eventHash = isRecord(causality) ? causality['eventHash'] : undefined;
+  return typeof outputHash === 'string' && typeof eventHash === 'string' ? { outputHash, eventHash } : null;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,16 @@
+// The text of every built-in GEMM kernel by its name: the only place in spec/ that loads a shader file.
+import gemmRegister from '../../shaders/gemm-register.wgsl';
+import gemmWorkgroup from '../../shaders/gemm-workgroup.wgsl';
+import { sha256Hex } from './parse.ts';
+
+/** Kernel name → WGSL text as it is in its file, before constants are baked in. */
+export const KERNEL_SOURCES: Readonly<Record<string, string>> = {
+  'gemm-register': gemmRegister,
+  'gemm-workgroup': gemmWorkgroup,
+};
+
+/** SHA-256 in hex of a built-in kernel's text; undefined for a name that is not built in. */
+export async function kernelHash(name: string): Promise<string | undefined> {
+  const source = Object.hasOwn(KERNEL_SOURCES, name) ? KERNEL_SOURCES[name] : undefined;
+  return source === undefined ? undefined : sha256Hex(source);
+}

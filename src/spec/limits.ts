@@ -1,0 +1,147 @@
+// What a resolved Spec must satisfy beyond its types: one list, used both when a request is resolved (a problem
+// names a flag) and when a Spec is read back (it names a JSON path). A problem carries the value, the limit it
+// breaks and the fix. Limits of the adapter are not known here; the engine checks those.
+import type { ErrorCode } from '../errors.ts';
+import { chunkRange } from './chunks.ts';
+import { F32_EXACT_LIMIT, MAX_RANGE, proveExact } from './exactness.ts';
+import { kernelNamed, kernelNames } from './kernels.ts';
+import type { Fault, Spec } from './spec.ts';
+import { MAX_DEVICES } from './zoo.ts';
+
+export interface Problem {
+  /** JSON path in the Spec, e.g. `gemm.m` or `faults[0].tile`. */
+  readonly path: string;
+  readonly what: string;
+  readonly actual: unknown;
+  readonly limit: string;
+  readonly fix: string;
+  /** Where it is not the flag's own fault: BAD_TILE, NOT_EXACT. */
+  readonly code?: ErrorCode;
+}
+
+/** Workgroups per dimension of one dispatch that every WebGPU adapter takes, and so the largest stage. */
+export const MAX_STAGE_TILES = 65535;
+export const MAX_LAG = 16;
+const U32_MAX = 2 ** 32 - 1;
+
+/** Every way in which `spec` breaks a limit; empty when it is good. Assumes that the types are right. */
+export function specProblems(spec: Spec): Problem[] {
+  const { m, n, k } = spec.gemm;
+  const sizes = [
+    ...whole('gemm.m', m, 1, U32_MAX, 'give a size of at least 1'),
+    ...whole('gemm.n', n, 1, U32_MAX, 'give a size of at least 1'),
+    ...whole('gemm.k', k, 1, U32_MAX, 'give a size of at least 1 (k is per device)'),
+    ...whole('devices', spec.devices, 1, MAX_DEVICES, `emulate 1 to ${MAX_DEVICES} devices`),
+    ...whole('kernel.tile.m', spec.kernel.tile.m, 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'),
+    ...whole('kernel.tile.n', spec.kernel.tile.n, 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'),
+    ...whole('kernel.tile.k', spec.kernel.tile.k, 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'),
+  ];
+  const scalars = [
+    ...sizes,
+    ...whole('seed', spec.seed, 0, U32_MAX, 'give an unsigned 32-bit integer'),
+    ...whole('stageTiles', spec.stageTiles, 1, MAX_STAGE_TILES, 'a stage is one dispatch: give fewer tiles'),
+    ...whole('triggerTiles', spec.triggerTiles, 1, U32_MAX, 'a DMA block holds at least one tile'),
+    ...whole('lag', spec.lag, 1, MAX_LAG, 'a trigger is executed at the earliest in the next epoch'),
+    ...powerOfTwo('wavefront', spec.wavefront, 4, 128, 'a wavefront is whole quads (kernels swap values within 4 lanes), and no GPU has more than 128 lanes'),
+    ...powerOfTwo('tracker.sets', spec.tracker.sets, 1, 65536, 'the set is the low bits of the tile id'),
+    ...whole('tracker.ways', spec.tracker.ways, 1, 1024, 'give at least one way'),
+  ];
+  // What follows divides by sizes and asks the kernel for its grid: only on sizes that are sizes.
+  if (sizes.length > 0) return scalars;
+  return [...scalars, ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec)];
+}
+
+function volumeProblems({ gemm: { m, n, k }, devices }: Spec): Problem[] {
+  const matrices = [
+    { name: 'C', rows: 'm', columns: 'n', elements: m * n },
+    { name: 'A', rows: 'm', columns: 'k', elements: m * k },
+    { name: 'B', rows: 'k', columns: 'n', elements: k * n },
+  ];
+  const tooLarge = matrices.filter(({ elements }) => elements > U32_MAX);
+  return [
+    ...tooLarge.map(({ name, rows, columns, elements }) => ({
+      path: `gemm.${rows}`,
+      what: `${name} has too many elements for a 32-bit index`,
+      actual: `${rows}·${columns} = ${elements}`,
+      limit: String(U32_MAX),
+      fix: `reduce ${rows} or ${columns}`,
+    })),
+    ...(tooLarge.length === 0 && 2 * m * n * k * devices > Number.MAX_SAFE_INTEGER
+      ? [{ path: 'gemm.k', what: 'too many operations to count', actual: `2·m·n·k·devices = ${2 * m * n * k * devices}`, limit: String(Number.MAX_SAFE_INTEGER), fix: 'reduce m, n, k or devices' }]
+      : []),
+  ];
+}
+
+function exactProblems({ operands, gemm, devices }: Spec): Problem[] {
+  if (operands.kind !== 'exact') return [];
+  const range = whole('operands.range', operands.range, 1, MAX_RANGE, `exact operands are integers in −r..r, r = 1..${MAX_RANGE}`);
+  if (range.length > 0) return range;
+  const kTotal = gemm.k * devices;
+  const proof = proveExact({ maxA: operands.range, maxB: operands.range, kTotal });
+  return proof.holds ? [] : [notExact(kTotal, operands.range)];
+}
+
+/** The refusal of exact operands: even at `range` a partial sum may exceed what f32 holds exactly. */
+export function notExact(kTotal: number, range: number): Problem {
+  return {
+    path: 'operands',
+    what: 'operands cannot be proven exact: a partial sum may exceed the integers that f32 holds',
+    actual: `${range}·${range}·K = ${range * range * kTotal} with K = ${kTotal} over all devices`,
+    limit: `2^24 = ${F32_EXACT_LIMIT}`,
+    fix: `reduce k or devices to K ≤ ${F32_EXACT_LIMIT / range ** 2}, or use --operands normal`,
+    code: 'NOT_EXACT',
+  };
+}
+
+function kernelProblems({ kernel, gemm }: Spec): Problem[] {
+  const known = kernelNamed(kernel.name);
+  if (!known) return [unknownKernel(kernel.name)];
+  const problem = known.tileProblem(kernel.tile);
+  if (problem !== undefined) {
+    const { m, n, k } = kernel.tile;
+    return [{ path: 'kernel.tile', what: `${kernel.name} cannot use this tile: ${problem.what}`, actual: `${m}x${n}x${k}`, limit: problem.limit, fix: problem.fix, code: 'BAD_TILE' }];
+  }
+  const grid = known.grid(gemm, kernel.tile);
+  const over = grid.find((groups) => groups > MAX_STAGE_TILES);
+  return over === undefined
+    ? []
+    : [{ path: 'kernel.tile', what: 'too many tiles along one dimension of the grid', actual: over, limit: String(MAX_STAGE_TILES), fix: 'use a larger tile', code: 'BAD_TILE' }];
+}
+
+export function unknownKernel(name: string): Problem {
+  return { path: 'kernel.name', what: 'unknown kernel', actual: name, limit: 'a built-in kernel', fix: `known kernels: ${kernelNames().join(', ')}` };
+}
+
+function faultProblems(spec: Spec): Problem[] {
+  return spec.faults.flatMap((fault, i) => (fault.kind === 'unwritten-output' ? [] : oneFault(spec, fault, `faults[${i}]`)));
+}
+
+function oneFault({ devices, gemm, chunk, kernel }: Spec, fault: Exclude<Fault, { kind: 'unwritten-output' }>, path: string): Problem[] {
+  const places = [
+    ...whole(`${path}.device`, fault.device, 0, devices - 1, 'name one of the devices, from 0'),
+    ...whole(`${path}.chunk`, fault.chunk, 0, devices - 1, 'name one of the chunks, from 0'),
+  ];
+  if (places.length > 0) return places;
+  const grid = kernelNamed(kernel.name)?.grid(gemm, kernel.tile) ?? [Number.MAX_SAFE_INTEGER];
+  const tiles = grid.reduce((product, groups) => product * groups, 1);
+  const length = chunk === 'rows' ? gemm.m : gemm.n;
+  return [
+    ...whole(`${path}.tile`, fault.tile, 0, tiles - 1, 'name one of the workgroups of the grid, from 0'),
+    ...(chunkRange(length, devices, fault.chunk).length === 0
+      ? [{ path: `${path}.chunk`, what: 'an empty chunk has nothing to break', actual: fault.chunk, limit: `${length} ${chunk} over ${devices} devices`, fix: `name a chunk below ${length}` }]
+      : []),
+    ...(fault.kind === 'threshold' && (!Number.isSafeInteger(fault.delta) || fault.delta === 0)
+      ? [{ path: `${path}.delta`, what: 'a threshold must be off by something', actual: fault.delta, limit: 'a whole number, not 0', fix: 'use 1 or -1' }]
+      : []),
+  ];
+}
+
+function whole(path: string, value: number, least: number, most: number, fix: string): Problem[] {
+  if (Number.isInteger(value) && value >= least && value <= most) return [];
+  return [{ path, what: 'not a whole number in range', actual: value, limit: `${least}..${most}`, fix }];
+}
+
+function powerOfTwo(path: string, value: number, least: number, most: number, why: string): Problem[] {
+  if (Number.isInteger(value) && value >= least && value <= most && Number.isInteger(Math.log2(value))) return [];
+  return [{ path, what: 'not a power of two in range', actual: value, limit: `a power of two, ${least}..${most}`, fix: why }];
+}

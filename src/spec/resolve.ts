@@ -1,0 +1,230 @@
+// From what a user asked for to a Spec: every default is filled in here, before hashing, and every limit is
+// checked. A request that is incomplete, contradicts itself or breaks a limit is one TilewireError whose path
+// is the flag at fault. Nothing here knows the adapter, so the same request gives the same Spec everywhere.
+import { TilewireError } from '../errors.ts';
+import { chunkSizes } from './chunks.ts';
+import { largestRange } from './exactness.ts';
+import { kernelHash } from './kernel-sources.ts';
+import { kernelNamed } from './kernels.ts';
+import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
+import type { Algorithm, ChunkAxis, Collective, Fault, GemmShape, Operands, OverflowPolicy, Spec, Tile } from './spec.ts';
+import { layerShape, perDevice } from './zoo.ts';
+
+/** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
+export interface TrainedOperands {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly source: string;
+  readonly hash: string;
+}
+
+type Maybe<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/** The flags of `run` and `plan`; what is left out (or undefined) gets its default. `k` is per device. */
+export type SpecRequest = Maybe<{
+  model: string;
+  layer: string;
+  tp: number;
+  tokens: number;
+  m: number;
+  n: number;
+  k: number;
+  devices: number;
+  collective: Collective;
+  algorithm: Algorithm;
+  operands: Operands['kind'];
+  trained: TrainedOperands;
+  seed: number;
+  chunk: ChunkAxis;
+  kernelName: string;
+  tile: Tile;
+  wavefront: number;
+  stageTiles: number;
+  triggerTiles: number;
+  lag: number;
+  overflow: OverflowPolicy;
+  trackerSets: number;
+  trackerWays: number;
+  faults: readonly Fault[];
+}>;
+
+const DEFAULT_KERNEL = 'gemm-register';
+/** Stages per step by default: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
+const STAGES_PER_STEP = 4;
+
+/** The Spec of a request, all defaults in. Throws BAD_FLAG, BAD_TILE or NOT_EXACT. */
+export async function resolveSpec(request: SpecRequest): Promise<Spec> {
+  checkChoices(request);
+  const { name, devices, ...gemm } = shapeOf(request);
+  const kernelName = request.kernelName ?? DEFAULT_KERNEL;
+  const kernel = kernelNamed(kernelName);
+  const hash = await kernelHash(kernelName);
+  if (!kernel || hash === undefined) throw refusal(unknownKernel(kernelName));
+
+  const chunk = request.chunk ?? (gemm.n > gemm.m ? 'columns' : 'rows');
+  const chunks = chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices);
+  const tile = request.tile ?? kernel.tileFor(gemm, chunk, chunks);
+  const spec: Spec = {
+    version: 1,
+    name,
+    gemm,
+    dtype: 'f32',
+    devices,
+    collective: request.collective ?? 'reduce-scatter',
+    algorithm: request.algorithm ?? 'ring',
+    chunk,
+    operands: operandsOf(request, gemm.k * devices),
+    seed: request.seed ?? 1,
+    kernel: { name: kernelName, hash, tile },
+    wavefront: request.wavefront ?? 64,
+    stageTiles: request.stageTiles ?? stageTilesFor(gemm, tile, chunk, chunks),
+    triggerTiles: request.triggerTiles ?? 8,
+    lag: request.lag ?? 2,
+    triggers: 'host',
+    overflow: request.overflow ?? 'spill',
+    tracker: { sets: request.trackerSets ?? 256, ways: request.trackerWays ?? 8 },
+    faults: request.faults ?? [],
+  };
+  const [first, ...others] = specProblems(spec);
+  if (first) throw refusal(first, others);
+  return spec;
+}
+
+/** Flags with a fixed set of values: they reach here as text, whatever their type says. */
+const CHOICES = {
+  collective: ['reduce-scatter'],
+  algorithm: ['ring', 'direct'],
+  operands: ['exact', 'normal', 'trained'],
+  chunk: ['rows', 'columns'],
+  overflow: ['spill', 'stall'],
+} as const satisfies { readonly [K in keyof SpecRequest]?: readonly SpecRequest[K][] };
+
+function checkChoices(request: SpecRequest): void {
+  for (const flag of Object.keys(CHOICES) as (keyof typeof CHOICES)[]) {
+    const value = request[flag];
+    const known: readonly string[] = CHOICES[flag];
+    if (value !== undefined && !known.includes(value)) {
+      throw new TilewireError('BAD_FLAG', `unknown ${flag}`, { path: `--${flag}`, actual: value, limit: known.join(' | '), fix: `use ${known.join(' or ')}` });
+    }
+  }
+}
+
+/** `MxNxK` of `--tile`, e.g. `64x32x8`. */
+export function parseTile(text: string): Tile {
+  const match = /^(\d+)x(\d+)x(\d+)$/i.exec(text.trim());
+  if (!match) throw new TilewireError('BAD_FLAG', 'not a tile', { path: '--tile', actual: text, limit: 'MxNxK', fix: 'write e.g. --tile 64x64x16' });
+  return { m: Number(match[1]), n: Number(match[2]), k: Number(match[3]) };
+}
+
+type Shape = GemmShape & { readonly name: string; readonly devices: number };
+
+/** The shape comes from exactly one of: a trained model's files, the zoo, or m, n, k and devices. */
+function shapeOf(request: SpecRequest): Shape {
+  const shape = request.operands === 'trained' || request.trained !== undefined ? trainedShape(request) : hasAny(request, ZOO_FLAGS) ? zooShape(request) : givenShape(request);
+  // Before anything divides by them; specProblems looks at them again with all the rest.
+  const size = (['m', 'n', 'k', 'devices'] as const).find((key) => !Number.isSafeInteger(shape[key]) || shape[key] < 1);
+  if (size) {
+    const path = size === 'm' && request.tokens !== undefined ? '--tokens' : `--${size}`;
+    throw new TilewireError('BAD_FLAG', 'not a size', { path, actual: shape[size], limit: 'a whole number of at least 1', fix: size === 'k' ? 'give a size of at least 1 (k is per device)' : 'give a size of at least 1' });
+  }
+  return shape;
+}
+
+const ZOO_FLAGS = ['model', 'layer', 'tp', 'tokens'] as const;
+const SIZE_FLAGS = ['m', 'n', 'k', 'devices'] as const;
+
+function hasAny(request: SpecRequest, flags: readonly (keyof SpecRequest)[]): boolean {
+  return flags.some((flag) => request[flag] !== undefined);
+}
+
+function refuseTogether(request: SpecRequest, flags: readonly (keyof SpecRequest)[], beside: string, fix: string): void {
+  for (const flag of flags) {
+    if (request[flag] !== undefined) throw new TilewireError('BAD_FLAG', `--${flag} contradicts ${beside}`, { path: `--${flag}`, actual: request[flag], fix });
+  }
+}
+
+function zooShape(request: SpecRequest): Shape {
+  const { model, layer, tp, tokens } = request;
+  refuseTogether(request, SIZE_FLAGS, 'the model zoo, which gives the shape', 'use either --model --layer --tp --tokens or --m --n --k --devices');
+  const missing = model === undefined ? '--model' : layer === undefined ? '--layer' : undefined;
+  if (model === undefined || layer === undefined) {
+    throw new TilewireError('BAD_FLAG', `${missing} is missing`, { path: missing!, fix: 'name both, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256' });
+  }
+  const { name, m, n, k, devices } = layerShape(model, layer, tp, tokens);
+  return { name, m, n, k, devices };
+}
+
+function givenShape(request: SpecRequest): Shape {
+  const { m, n, k, devices } = request;
+  if (m === undefined || n === undefined || k === undefined || devices === undefined) {
+    const missing = SIZE_FLAGS.filter((flag) => request[flag] === undefined).map((flag) => `--${flag}`);
+    throw new TilewireError('BAD_FLAG', `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`, {
+      path: missing[0]!,
+      fix: 'give --m --n --k --devices (k is per device), or a layer of the zoo, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256',
+    });
+  }
+  return { name: `${m}x${n}x${k} on ${devices}`, m, n, k, devices };
+}
+
+function trainedShape(request: SpecRequest): Shape {
+  const { trained, operands } = request;
+  if (operands !== undefined && operands !== 'trained') {
+    throw new TilewireError('BAD_FLAG', 'trained operand files contradict other operands', { path: '--operands', actual: operands, fix: 'use --operands trained' });
+  }
+  if (trained === undefined) throw new TilewireError('BAD_FLAG', 'there are no files of a trained model', { path: '--operands', actual: 'trained', fix: 'use --operands exact or normal' });
+  refuseTogether(request, ['model', 'layer', 'tokens'], '--operands trained, whose files give the shape', 'leave it out');
+  if (request.tp !== undefined && request.devices !== undefined && request.tp !== request.devices) {
+    throw new TilewireError('BAD_FLAG', '--tp contradicts --devices', { path: '--tp', actual: request.tp, limit: request.devices, fix: 'give one of them' });
+  }
+  const devices = request.devices ?? request.tp;
+  if (devices === undefined) throw new TilewireError('BAD_FLAG', '--tp is missing', { path: '--tp', fix: 'say over how many devices K is split, e.g. --tp 4' });
+  const k = perDevice(trained.k, devices, request.devices === undefined ? '--tp' : '--devices');
+  const shape = { m: trained.m, n: trained.n, k };
+  for (const size of ['m', 'n', 'k'] as const) {
+    if (request[size] !== undefined && request[size] !== shape[size]) {
+      throw new TilewireError('BAD_FLAG', `--${size} contradicts the trained model's files`, { path: `--${size}`, actual: request[size], limit: shape[size], fix: 'leave it out' });
+    }
+  }
+  return { name: `${trained.source} TP ${devices}`, ...shape, devices };
+}
+
+function operandsOf({ operands, trained }: SpecRequest, kTotal: number): Operands {
+  if (trained) return { kind: 'trained', source: trained.source, hash: trained.hash };
+  if (operands === 'normal') return { kind: 'normal' };
+  const range = largestRange(kTotal);
+  if (range === 0) throw refusal(notExact(kTotal, 1));
+  return { kind: 'exact', range };
+}
+
+/** A quarter, rounded up, of the tiles of a step, which are at most those of the largest chunk. */
+function stageTilesFor({ m, n }: GemmShape, tile: Tile, axis: ChunkAxis, chunks: readonly number[]): number {
+  const largest = Math.max(...chunks);
+  const tiles = axis === 'rows' ? Math.ceil(largest / tile.m) * Math.ceil(n / tile.n) : Math.ceil(m / tile.m) * Math.ceil(largest / tile.n);
+  return Math.min(MAX_STAGE_TILES, Math.ceil(tiles / STAGES_PER_STEP));
+}
+
+/** JSON path of a Spec → the flag that sets it, where the two differ. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  'gemm.m': '--m',
+  'gemm.n': '--n',
+  'gemm.k': '--k',
+  'kernel.name': '--kernel-name',
+  'kernel.tile': '--tile',
+  'kernel.tile.m': '--tile',
+  'kernel.tile.n': '--tile',
+  'kernel.tile.k': '--tile',
+  'operands.range': '--operands',
+  stageTiles: '--stage-tiles',
+  triggerTiles: '--trigger-tiles',
+};
+
+function refusal({ path, what, actual, limit, fix, code }: Problem, others: readonly Problem[] = []): TilewireError {
+  const lines = others.map((other) => `also ${flagOf(other.path)}: ${other.what} (found ${String(other.actual)}, limit ${other.limit})`);
+  return new TilewireError(code ?? 'BAD_FLAG', what, { path: flagOf(path), actual, limit, fix, ...(lines.length > 0 ? { lines } : {}) });
+}
+
+/** Faults and tracker geometry have no flag of their own: they keep their path. */
+function flagOf(path: string): string {
+  return FLAG_OF[path] ?? (/[.[]/.test(path) ? path : `--${path}`);
+}

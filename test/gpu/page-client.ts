@@ -1,0 +1,76 @@
+// What a GPU test starts from: a page of the shared browser on which `window.tilewire` is open. A test file
+// has one page; after a test that failed, the next one gets a fresh page. An uncaught error in the page
+// fails the test that was running, and without an adapter the tests are skipped, saying so.
+import puppeteer from 'puppeteer';
+import type { Browser, Page } from 'puppeteer';
+import { afterAll, inject, test } from 'vitest';
+import type { AdapterFacts, Outcome } from '../../src/page/api.ts';
+
+export interface ConnectedPage {
+  readonly page: Page;
+  readonly facts: AdapterFacts;
+  /** Uncaught errors and console warnings and errors of the page, since the last call. */
+  takeComplaints(): { errors: string[]; console: string[] };
+  close(): Promise<void>;
+}
+
+/** A page of its own; the caller closes it. Throws without an adapter: see {@link gpuTest}. */
+export async function connectPage(): Promise<ConnectedPage> {
+  const gpu = inject('gpu');
+  if ('missing' in gpu) throw new Error(gpu.missing);
+  const browser: Browser = await puppeteer.connect({ browserWSEndpoint: gpu.browserWSEndpoint, protocolTimeout: 0 });
+  const page = await browser.newPage();
+  let errors: string[] = [];
+  let lines: string[] = [];
+  page.on('pageerror', (error) => errors.push(String(error instanceof Error ? (error.stack ?? error.message) : error)));
+  page.on('error', (error) => errors.push(`the page crashed: ${error.message}`));
+  page.on('console', (message) => {
+    if (['error', 'warn'].includes(message.type())) lines.push(`${message.type()}: ${message.text()}`);
+  });
+  await page.goto(gpu.url, { waitUntil: 'load' });
+  const opened: Outcome<AdapterFacts> = await page.evaluate(() => window.tilewire.open());
+  if (!opened.ok) throw new Error(`the page did not open: ${opened.error.what}`);
+  return {
+    page,
+    facts: opened.value,
+    takeComplaints() {
+      const taken = { errors, console: lines };
+      errors = [];
+      lines = [];
+      return taken;
+    },
+    async close() {
+      await page.close().catch(() => {}); // it may have crashed
+      await browser.disconnect();
+    },
+  };
+}
+
+let shared: ConnectedPage | null = null;
+
+afterAll(async () => {
+  await shared?.close();
+  shared = null;
+});
+
+/** A test on the file's page; skipped, with the reason, when there is no adapter. */
+export function gpuTest(name: string, body: (page: Page, facts: AdapterFacts) => Promise<void>, timeoutMs?: number): void {
+  test(name, timeoutMs === undefined ? {} : { timeout: timeoutMs }, async (context) => {
+    const gpu = inject('gpu');
+    if ('missing' in gpu) return context.skip(`skipped: ${gpu.missing}`);
+    shared ??= await connectPage();
+    const connected = shared;
+    connected.takeComplaints();
+    try {
+      await body(connected.page, connected.facts);
+      const { errors } = connected.takeComplaints();
+      if (errors.length > 0) throw new Error(`uncaught in the page: ${errors.join('\n')}`);
+    } catch (error) {
+      const { errors, console: lines } = connected.takeComplaints();
+      for (const line of [...errors, ...lines]) console.error(`page ${line}`);
+      shared = null;
+      await connected.close();
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import type { RunReport } from '../../src/verify/run-report.ts';
+import { adapterLine, runTable, verdictLine } from '../../src/report/table.ts';
+import { environment, run } from './sample.ts';
+
+test('a software fallback is said loudly, hardware is not', () => {
+  expect(adapterLine(environment)).toBe(
+    'adapter: google swiftshader (SOFTWARE FALLBACK: no GPU does the work, times are those of a CPU; serial: one dispatch at a time; timer steps of 1.00 ns) in Chrome/143.0.0.0',
+  );
+  const real = adapterLine({ ...environment, adapter: { ...environment.adapter, isFallback: false, isSerial: false }, timerResolutionNs: null });
+  expect(real).toContain('(hardware; dispatches may overlap; no GPU timestamps)');
+  expect(real).not.toContain('FALLBACK');
+});
+
+test('a right run', () => {
+  expect(runTable(run)).toMatchInlineSnapshot(`
+    "t-nlg fc2 TP 8
+    ==============
+      gemm        256 x 4256 x 2128 (m x n x k per device), f32, operands integers -4..4 without 0, seed 1
+      collective  reduce-scatter, ring, 8 devices, output scattered by columns
+      kernel      gemm-register, tile 64x16x2, wavefront 64
+      schedule    34 tiles per stage, 8 per DMA block, lag 2, overflow spill
+      spec        bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+
+      check      right: exact, 0 of 1089536 elements wrong (all of 1089536 compared)
+                 max error 0, bound 0; plan-order reference – [1]
+      output     sha256 cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc
+      causality  holds over 5000 events, order sha256 dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd
+      tracker    7616 pieces, 15232 updates, 952 triggers; at most 131 entries in use on a device, 0 overflows
+      ledger     balanced: store 30.5 MB, transfer 26.1 MB, link 30.5 MB, reduction 30.5 MB (sums over devices, GB = 1e9 bytes)
+
+      gemmMs           8.00 s  GPU time of all devices' uninstrumented GEMMs, one dispatch each (here 4.64 GFLOP/s)
+      collectiveMs     100 ms  GPU time of the copies and reductions over the same bytes
+      plainPartsMs     8.10 s  gemmMs + collectiveMs
+      sequentialMs     8.20 s  wall time of GEMM-then-collective with the same kernels
+      fusedMs          8.40 s  wall time of the fused run, first submit to last completion, check excluded
+      exposedMs        400 ms  fusedMs − gemmMs: what the collective still adds; may be negative
+      overlapMeasured       0  share of transfer + reduction time during which a GEMM ran too (GPU intervals)
+      interleaved       0.830  share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended
+      gpuBusy           0.990  GPU time of all dispatch groups over fusedMs
+      stageEfficiency   0.970  mean GEMM rate of a stage over that of the whole GEMM in one dispatch
+      extraFlops            0  FLOPs of tiles run again because they touch more chunks than one dispatch binds
+      stages              256  GEMM dispatches of the fused run, all devices
+      tailLimited          no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
+
+      [1] exact mode has a tolerance of zero already"
+  `);
+});
+
+test('a figure that was not measured is a dash with its reason; one reason is one footnote', () => {
+  const reason = '--baseline was not asked for';
+  const partial: RunReport = {
+    ...run,
+    measured: { ...run.measured, gemmMs: null, collectiveMs: null, overlapMeasured: null },
+    notes: [...run.notes, { path: 'measured.gemmMs', reason }, { path: 'measured.collectiveMs', reason }, { path: 'measured.stages', reason: 'a word on stages' }, { path: 'elsewhere', reason: 'never shown in a cell' }],
+  };
+  const text = runTable(partial);
+  expect(text).toMatch(/gemmMs +– \[2\] {2}GPU time/);
+  expect(text).toMatch(/collectiveMs +– \[2\] /);
+  expect(text).toMatch(/overlapMeasured +– {2}share/);
+  expect(text).toMatch(/stages +256 \[3\] /);
+  expect(text).toContain(`  [2] ${reason}\n`);
+  expect(text).toContain('note on elsewhere: never shown in a cell');
+  expect(text).not.toMatch(/FLOP\/s/);
+});
+
+test('a wrong run shows its elements, its failures and the ledger that does not balance', () => {
+  const wrong: RunReport = {
+    ...run,
+    check: { ...run.check, wrong: 12, firstWrong: Array.from({ length: 11 }, (_, row) => ({ row, column: 7, device: 1, chunk: 1, tile: 3, expected: 5, actual: '0x7fc0dead', missing: [2, 3], doubled: row === 0 ? null : [] })) },
+    ledger: { ...run.ledger, balanced: false },
+    causality: { ...run.causality, violations: 2 },
+    failures: [{ code: 'WRONG_VALUES', message: '12 elements are wrong\nthe first at (0, 7)' }],
+  };
+  const text = runTable(wrong);
+  expect(text).toContain('WRONG: exact, 12 of 1089536 elements wrong');
+  expect(text).toMatch(/row +column +device +chunk +tile +expected +actual +missing from +doubled from/);
+  expect(text).toMatch(/0 +7 +1 +1 +3 +5 +0x7fc0dead +2,3 +\?/);
+  expect(text).toMatch(/9 +7 +1 +1 +3 +5 +0x7fc0dead +2,3 +none/);
+  expect(text).toContain('… and 2 more wrong elements');
+  expect(text).toContain('NOT BALANCED');
+  expect(text).toMatch(/device 0 +3813376 +3268608 +3813376 +3813376/);
+  expect(text).toContain('2 VIOLATIONS');
+  expect(text).toContain('FAILED [WRONG_VALUES] 12 elements are wrong\n    the first at (0, 7)');
+});
+
+test('the verdict names the kind of overlap that it quotes', () => {
+  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; wall time fused over GEMM-then-collective on this adapter: 1.02");
+  const real = { ...run, measured: { ...run.measured, overlapMeasured: 0.4 } };
+  expect(verdictLine([real])).toContain('overlapMeasured, what the GPU overlapped: 0.400');
+  const alone = { ...run, measured: { ...run.measured, overlapMeasured: null, interleaved: null, sequentialMs: null } };
+  expect(verdictLine([alone])).toBe('verdict: the run is right; nothing travelled that could overlap');
+});
+
+test('the verdict over several runs counts the wrong ones and names them', () => {
+  expect(verdictLine([run, run])).toContain('all of 2 runs are right');
+  const bad = { ...run, spec: { ...run.spec, name: 'other' }, failures: [{ code: 'LEDGER', message: 'x' }] };
+  expect(verdictLine([run, bad])).toContain('1 of 2 runs WRONG (other)');
+  expect(verdictLine([run, bad])).toContain('0.830 (t-nlg fc2 TP 8), 0.830 (other)');
+});
+
+test('no line is wider than a wide terminal', () => {
+  for (const line of runTable(run).split('\n')) expect(line.length, line).toBeLessThanOrEqual(125);
+});

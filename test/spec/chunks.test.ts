@@ -1,0 +1,38 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { chunkOf, chunkRange, chunkSizes } from '../../src/spec/chunks.ts';
+
+const cut = fc.record({ length: fc.integer({ min: 1, max: 5000 }), devices: fc.integer({ min: 1, max: 64 }) });
+
+test('chunks partition the dimension in order, and sizes differ by at most one, longer ones first', () => {
+  fc.assert(
+    fc.property(cut, ({ length, devices }) => {
+      let next = 0;
+      const sizes = chunkSizes(length, devices);
+      for (let j = 0; j < devices; j++) {
+        const range = chunkRange(length, devices, j);
+        expect(range).toEqual({ start: next, length: sizes[j] });
+        next += range.length;
+      }
+      expect(next).toBe(length);
+      expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+      expect(sizes[0] - sizes[devices - 1]).toBeLessThanOrEqual(1);
+    }),
+  );
+});
+
+test('chunkOf names the chunk whose range holds the index', () => {
+  fc.assert(
+    fc.property(cut, fc.nat(), ({ length, devices }, at) => {
+      const index = at % length;
+      const { start, length: size } = chunkRange(length, devices, chunkOf(length, devices, index));
+      expect(index).toBeGreaterThanOrEqual(start);
+      expect(index).toBeLessThan(start + size);
+    }),
+  );
+});
+
+test('fewer rows than devices leave the last chunks empty', () => {
+  expect(chunkSizes(3, 5)).toEqual([1, 1, 1, 0, 0]);
+  expect(chunkSizes(10, 4)).toEqual([3, 3, 2, 2]);
+});

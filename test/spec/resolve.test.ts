@@ -1,0 +1,138 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { TilewireError } from '../../src/errors.ts';
+import { chunkSizes } from '../../src/spec/chunks.ts';
+import { kernelHash } from '../../src/spec/kernel-sources.ts';
+import { parseTile, resolveSpec, type SpecRequest } from '../../src/spec/resolve.ts';
+import type { Fault, Spec } from '../../src/spec/spec.ts';
+import { requests } from './requests.ts';
+
+const shape = { m: 64, n: 96, k: 32, devices: 4 };
+const trained = { m: 256, n: 512, k: 1536, source: 'embeddings FFN', hash: 'a'.repeat(64) };
+
+async function refusal(request: SpecRequest): Promise<TilewireError> {
+  const outcome = await resolveSpec(request).catch((error: unknown) => error);
+  expect(outcome, JSON.stringify(request)).toBeInstanceOf(TilewireError);
+  return outcome as TilewireError;
+}
+
+test('the main job: every default is filled in', async () => {
+  const spec = await resolveSpec({ model: 't-nlg', layer: 'fc2', tp: 8, tokens: 256 });
+  expect(spec).toMatchObject({
+    version: 1, name: 't-nlg fc2 TP 8', gemm: { m: 256, n: 4256, k: 2128 }, dtype: 'f32', devices: 8,
+    collective: 'reduce-scatter', algorithm: 'ring', chunk: 'columns', operands: { kind: 'exact', range: 4 }, seed: 1,
+    wavefront: 64, triggerTiles: 8, lag: 2, triggers: 'host', overflow: 'spill', tracker: { sets: 256, ways: 8 }, faults: [],
+  } satisfies Partial<Spec>);
+  expect(spec.kernel.name).toBe('gemm-register');
+  expect(spec.kernel.hash).toBe(await kernelHash('gemm-register'));
+  const { tile } = spec.kernel;
+  expect(spec.stageTiles).toBe(Math.ceil((Math.ceil(256 / tile.m) * Math.ceil(532 / tile.n)) / 4));
+});
+
+test('chunks lie along the longer dimension, by rows when equal, or as asked', async () => {
+  expect((await resolveSpec({ ...shape, m: 97 })).chunk).toBe('rows');
+  expect((await resolveSpec({ ...shape, m: 96 })).chunk).toBe('rows');
+  expect((await resolveSpec({ ...shape, m: 95 })).chunk).toBe('columns');
+  expect((await resolveSpec({ ...shape, chunk: 'rows' })).chunk).toBe('rows');
+});
+
+test('a stage is a quarter of the largest step, along either axis and with ragged and empty chunks', async () => {
+  await fc.assert(
+    fc.asyncProperty(requests, async (request) => {
+      const { gemm, devices, chunk, stageTiles, kernel } = await resolveSpec({ ...request, stageTiles: undefined });
+      const largest = Math.max(...chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices));
+      const rows = chunk === 'rows' ? largest : gemm.m;
+      const columns = chunk === 'rows' ? gemm.n : largest;
+      expect(stageTiles).toBe(Math.ceil((Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n)) / 4));
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('a trained model: the shape comes from its files, and K is split over the devices', async () => {
+  const spec = await resolveSpec({ operands: 'trained', trained, tp: 4 });
+  expect(spec).toMatchObject({ name: 'embeddings FFN TP 4', gemm: { m: 256, n: 512, k: 384 }, devices: 4, operands: { kind: 'trained', source: trained.source, hash: trained.hash } });
+  expect(await resolveSpec({ trained, devices: 4, m: 256, n: 512, k: 384 })).toEqual(spec);
+});
+
+test('the largest range that can be proven is taken; with none, the request is refused', async () => {
+  const range = async (k: number): Promise<unknown> => (await resolveSpec({ m: 1, n: 1, k, devices: 2 })).operands;
+  expect(await range(2 ** 19)).toEqual({ kind: 'exact', range: 4 });
+  expect(await range(2 ** 19 + 1)).toEqual({ kind: 'exact', range: 3 });
+  expect(await range(2 ** 23)).toEqual({ kind: 'exact', range: 1 });
+  const error = await refusal({ m: 1, n: 1, k: 2 ** 23 + 1, devices: 2 });
+  expect(error).toMatchObject({ code: 'NOT_EXACT', exitCode: 2, fields: { path: '--operands' } });
+  expect(error.message).toContain('16777218');
+  expect((await resolveSpec({ m: 1, n: 1, k: 2 ** 23 + 1, devices: 2, operands: 'normal' })).operands).toEqual({ kind: 'normal' });
+});
+
+const at = { device: 0, chunk: 0, tile: 0 };
+const bad: [string, SpecRequest, string, string?][] = [
+  ['nothing asked for', {}, '--m'],
+  ['no devices', { m: 1, n: 1, k: 1 }, '--devices'],
+  ['zero', { ...shape, m: 0 }, '--m'],
+  ['negative', { ...shape, n: -4 }, '--n'],
+  ['a fraction', { ...shape, k: 1.5 }, '--k'],
+  ['not a number', { ...shape, k: Number.NaN }, '--k'],
+  ['no device', { ...shape, devices: 0 }, '--devices'],
+  ['too many devices', { ...shape, devices: 65 }, '--devices'],
+  ['too many elements', { ...shape, m: 2 ** 20, n: 2 ** 20 }, '--m'],
+  ['too many operations', { m: 65535, n: 65535, k: 65535, devices: 64 }, '--k'],
+  ['a negative seed', { ...shape, seed: -1 }, '--seed'],
+  ['unknown model', { model: 'gpt-5', layer: 'fc2' }, '--model'],
+  ['unknown layer', { model: 't-nlg', layer: 'fc3' }, '--layer'],
+  ['a model without a layer', { model: 't-nlg' }, '--layer'],
+  ['tokens without a model', { tokens: 5 }, '--model'],
+  ['TP that does not divide K', { model: 't-nlg', layer: 'fc2', tp: 5 }, '--tp'],
+  ['zero tokens', { model: 't-nlg', layer: 'fc2', tokens: 0 }, '--tokens'],
+  ['model and sizes', { model: 't-nlg', layer: 'fc2', m: 5 }, '--m'],
+  ['sizes and TP', { ...shape, tp: 4 }, '--m'],
+  ['trained without files', { operands: 'trained', tp: 4 }, '--operands'],
+  ['trained without devices', { trained }, '--tp'],
+  ['trained that does not divide', { trained, tp: 5 }, '--tp'],
+  ['trained that does not divide', { trained, devices: 7 }, '--devices'],
+  ['trained and another size', { trained, tp: 4, k: 1536 }, '--k'],
+  ['trained and tokens', { trained, tp: 4, tokens: 256 }, '--tokens'],
+  ['trained and a model', { trained, model: 't-nlg' }, '--model'],
+  ['trained, TP and devices', { trained, tp: 4, devices: 8 }, '--tp'],
+  ['trained files, other operands', { trained, tp: 4, operands: 'normal' }, '--operands'],
+  ['a seed too large', { ...shape, seed: 2 ** 32 }, '--seed'],
+  ...(['collective', 'algorithm', 'operands', 'chunk', 'overflow'] as const).map((flag): [string, SpecRequest, string] => [`unknown ${flag}`, { ...shape, [flag]: 'tree' }, `--${flag}`]),
+  ['unknown kernel', { ...shape, kernelName: 'constructor' }, '--kernel-name'],
+  ['a tile of nothing', { ...shape, tile: { m: 0, n: 4, k: 4 } }, '--tile'],
+  ['a tile that the kernel cannot have', { ...shape, tile: { m: 7919, n: 7919, k: 3 } }, '--tile', 'BAD_TILE'],
+  ['wavefront not a power of two', { ...shape, wavefront: 48 }, '--wavefront'],
+  ['wavefront below a quad', { ...shape, wavefront: 2 }, '--wavefront'],
+  ['wavefront too large', { ...shape, wavefront: 256 }, '--wavefront'],
+  ['an empty stage', { ...shape, stageTiles: 0 }, '--stage-tiles'],
+  ['a stage beyond one dispatch', { ...shape, stageTiles: 65536 }, '--stage-tiles'],
+  ['an empty block', { ...shape, triggerTiles: 0 }, '--trigger-tiles'],
+  ['no lag', { ...shape, lag: 0 }, '--lag'],
+  ['too much lag', { ...shape, lag: 17 }, '--lag'],
+  ['tracker sets', { ...shape, trackerSets: 100 }, 'tracker.sets'],
+  ['tracker ways', { ...shape, trackerWays: 0 }, 'tracker.ways'],
+  ['a fault on no device', { ...shape, faults: [{ kind: 'corrupt-tile', ...at, device: 4 }] }, 'faults[0].device'],
+  ['a fault on no chunk', { ...shape, faults: [{ kind: 'early-read', ...at, chunk: -1 }] }, 'faults[0].chunk'],
+  ['a fault on no tile', { ...shape, faults: [{ kind: 'drop-transfer', ...at, tile: 1e6 }] }, 'faults[0].tile'],
+  ['a fault on an empty chunk', { ...shape, m: 3, n: 2, faults: [{ kind: 'drop-transfer', ...at, chunk: 3 }] }, 'faults[0].chunk'],
+  ['a fault that changes nothing', { ...shape, faults: [{ kind: 'unwritten-output' }, { kind: 'threshold', ...at, delta: 0 }] }, 'faults[1].delta'],
+];
+
+test.each(bad)('refused: %s', async (_what, request, path, code = 'BAD_FLAG') => {
+  const error = await refusal(request);
+  expect(error).toMatchObject({ code, exitCode: 2, fields: { path } });
+  expect(error.fields.fix).toBeTruthy();
+});
+
+test('each fault within range is taken', async () => {
+  const faults: Fault[] = [
+    { kind: 'suppress-stores', ...at }, { kind: 'threshold', ...at, delta: -1 }, { kind: 'unwritten-output' },
+    { kind: 'double-update', device: 3, chunk: 3, tile: 0 },
+  ];
+  expect((await resolveSpec({ ...shape, faults })).faults).toEqual(faults);
+});
+
+test('a tile is written MxNxK', () => {
+  expect(parseTile('64x32x8')).toEqual({ m: 64, n: 32, k: 8 });
+  for (const text of ['64x32', '64,32,8', 'x', '', '-1x2x3', '1.5x2x3']) expect(() => parseTile(text)).toThrow(expect.objectContaining({ code: 'BAD_FLAG' }));
+});

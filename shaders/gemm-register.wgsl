@@ -36,7 +36,8 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
     b_column[s] = min(column + s, N - 1u);
   }
 
-  var sum: array<array<f32, 16>, 16>;
+  // With its initialiser: the software adapter zeroes a var that has none only once, not whenever it is reached.
+  var sum = array<array<f32, 16>, 16>();
   var k = 0u;
   // STEP_K elements at a time; then (tail = 1) one at a time, what is left.
   // @unroll

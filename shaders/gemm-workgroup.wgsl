@@ -30,7 +30,8 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
   let lane_row = lane / LANES_X * THREAD_M;
   let lane_column = lane % LANES_X * THREAD_N;
 
-  var sum: array<array<f32, 16>, 16>;
+  // With its initialiser: the software adapter zeroes a var that has none only once, not whenever it is reached.
+  var sum = array<array<f32, 16>, 16>();
   for (var slab_k = 0u; slab_k < K; slab_k += TILE_K) {
     for (var i = lane; i < TILE_M * TILE_K; i += LANES_X * LANES_Y) {
       let row = tile_row + i / TILE_K;

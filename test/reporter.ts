@@ -48,7 +48,7 @@ export function tallyLine({ passed, failed, skipped }: Tally): string {
 export function gpuLine({ passed, failed, skipped }: Tally, provision: GpuProvision | null): string {
   const ran = passed + failed;
   if (provision === null) return `GPU tests: ${ran} ran; no session was opened`;
-  if ('missing' in provision) return `GPU tests: ${ran} ran, ${skipped} skipped: ${provision.missing}`;
+  if ('missing' in provision) return `GPU tests: none ran (${failed} failed, ${skipped} skipped): ${provision.missing}`;
   return `GPU tests: ${ran} ran on ${provision.adapter}${skipped > 0 ? `, ${skipped} skipped` : ''}`;
 }
 

@@ -26,7 +26,8 @@ export function progressLine(stream: NodeJS.WriteStream = process.stderr): Progr
       stream.write(`tilewire: ${line}\n`);
     },
     show({ step, done, total }) {
-      const text = `${step} ${done}/${total}`;
+      // Some steps count what they have done, others know only the share of it.
+      const text = Number.isInteger(done) ? `${step} ${done}/${total}` : `${step} ${Math.floor((100 * done) / total)} %`;
       if (stream.isTTY) {
         stream.write(`\r\u001B[K${text.slice(0, Math.max(20, (stream.columns ?? 80) - 1))}`);
         dirty = true;

@@ -24,7 +24,7 @@ export interface BaselineRun {
   result(): Promise<Uint32Array<ArrayBuffer>>;
 }
 
-export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, operands: DeviceMemory['operands'], progress: (done: number) => void): Promise<BaselineRun> {
+export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, operands: DeviceMemory['operands'], progress: (done: number, total: number) => void): Promise<BaselineRun> {
   const { gemm: { m, n }, devices } = spec;
   const { tiling } = plan;
   const [plain, transfer, nmc, fill] = await Promise.all([gemm.plain(), gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc), gpu.kernel('fill', SHADERS.fill)]);
@@ -73,7 +73,7 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   const groups: TimedGroup[] = [];
   for (const [at, reading] of readings.entries()) {
     groups.push(...(await reading).groups);
-    progress((at + 1) / readings.length);
+    progress(at + 1, readings.length);
   }
   await gpu.idle();
   const sequentialMs = performance.now() - start;

@@ -2,6 +2,7 @@
 // Whoever reads one file to understand the program reads this one.
 import { bug } from '../errors.ts';
 import { checkCausality } from '../events/causality.ts';
+import type { EventLog } from '../events/log.ts';
 import { checkLedger, expectedLedger, ledgerOf, totalOf } from '../events/ledger.ts';
 import { Gemm } from '../gpu/gemm.ts';
 import { Arena, type Gpu } from '../gpu/gpu.ts';
@@ -31,8 +32,8 @@ export interface RunOptions {
   readonly progress?: (step: string, done: number, total: number) => void;
 }
 
-/** @returns the report and the bits of the m × n result; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array }> {
+/** @returns the report, the bits of the m × n result and the event log; what is wrong with the run is in `failures`, not thrown */
+export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
   const arena = new Arena(gpu);
   try {
     progress('kernel and footprint', 0, 1);
@@ -70,7 +71,7 @@ export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, tra
     if (baseline) {
       const freed = [...memory.chunks.flat(), ...memory.landing.flat()];
       for (const buffer of freed) buffer?.destroy();
-      plain = await runBaseline(gpu, arena, spec, plan, gemm, memory.operands, (done) => progress('GEMM, then collective', done, 1));
+      plain = await runBaseline(gpu, arena, spec, plan, gemm, memory.operands, (done, total) => progress('GEMM, then collective', done, total));
       const wrong = await verify(await plain.result());
       if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);
     }
@@ -88,7 +89,7 @@ export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, tra
       notes,
       failures,
     };
-    return { report, result };
+    return { report, result, log: fused.log };
   } finally {
     arena.destroy();
   }

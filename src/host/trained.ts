@@ -143,7 +143,7 @@ function readRange(model: Model, group: WeightsGroup, offset: number, length: nu
     const file = path.join(path.dirname(model.file), shard);
     const size = fs.statSync(file, { throwIfNoEntry: false })?.size;
     if (size === undefined) throw badFile(file, 'a shard of the model is missing', 'no such file', 'listed in model.json');
-    const from = Math.max(offset + filled, shardStart);
+    const from = offset + filled;
     const to = Math.min(offset + length, shardStart + size);
     if (from < to) {
       const handle = fs.openSync(file, 'r');

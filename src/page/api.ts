@@ -1,6 +1,7 @@
 // What the browser page offers to whoever drives it (puppeteer now, a page's own buttons later), as
 // `window.tilewire`. Everything that crosses is plain JSON; matrices stay in the page.
 import type { ErrorRecord } from '../errors.ts';
+import type { Event } from '../events/log.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
 import type { Spec } from '../spec/spec.ts';
 
@@ -14,11 +15,14 @@ export interface RunJob {
   readonly operandUrls?: { readonly a: string; readonly b: string };
   /** Return the m × n result as well (tests, small shapes). */
   readonly keepOutput?: boolean;
+  /** Return the event log as well. */
+  readonly keepEvents?: boolean;
 }
 
 export interface RunResult {
   readonly report: RunReport;
   readonly output?: readonly number[];
+  readonly events?: readonly Event[];
 }
 
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorRecord };

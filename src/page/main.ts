@@ -23,7 +23,7 @@ export class Page implements PageApi {
     return outcome(this.#run(job));
   }
 
-  async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput }: RunJob): Promise<RunResult> {
+  async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {
     const gpu = await this.gpu();
     const { m, n, k } = spec.gemm;
     const trained =
@@ -32,8 +32,8 @@ export class Page implements PageApi {
         : { a: await matrix(operandUrls.a, m * k * spec.devices), b: await matrix(operandUrls.b, k * spec.devices * n) };
     if (spec.operands.kind === 'trained' && trained === undefined) throw bug('trained operands were not served');
     const progress = (step: string, done: number, total: number): void => window.tilewireProgress?.({ step, done, total });
-    const { report, result } = await runSpec(gpu, spec, { baseline, memoryLimit, progress, ...(trained === undefined ? {} : { trained }) });
-    return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}) };
+    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, progress, ...(trained === undefined ? {} : { trained }) });
+    return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}), ...(keepEvents === true ? { events: [...log] } : {}) };
   }
 }
 

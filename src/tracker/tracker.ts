@@ -13,7 +13,9 @@ export interface TrackerGeometry {
   readonly ways: number;
   /**
    * What happens to the first update of a piece when its set is full (the paper does not say): `spill` keeps the entry
-   * in memory outside the sets; `stall` holds the update back until a way is free, first come first served per set.
+   * in memory outside the sets; `stall` holds the update back until a way is free. An entry of a later step gives its
+   * way up to an update of an earlier one and is held back itself: else tiles that straddle chunks, whose later
+   * parts land early, could hold every way and wait for each other around the ring.
    */
   readonly overflow: OverflowPolicy;
 }
@@ -46,6 +48,8 @@ export class Tracker {
   readonly #sets: Map<number, number>[];
   readonly #spilled = new Map<number, number>();
   readonly #stalled: { piece: number; elements: number }[][];
+  /** Step in which this device computes each chunk. */
+  readonly #stepOfChunk: Int32Array;
   #entries = 0;
 
   /** @param adjust a deliberate error of thresholds (elements to add, by piece), to see it caught */
@@ -67,6 +71,8 @@ export class Tracker {
     });
     this.#sets = Array.from({ length: geometry.sets }, () => new Map());
     this.#stalled = Array.from({ length: geometry.sets }, () => []);
+    this.#stepOfChunk = new Int32Array(plan.devices);
+    plan.mapping.order[device].forEach((chunk, step) => (this.#stepOfChunk[chunk] = step));
   }
 
   /** `elements` of a piece landed, from any source. */
@@ -97,7 +103,7 @@ export class Tracker {
     const home = set.has(piece) ? set : this.#spilled.has(piece) ? this.#spilled : undefined;
     if (home === undefined && set.size >= this.geometry.ways) {
       this.counts.overflows++;
-      if (this.geometry.overflow === 'stall') {
+      if (this.geometry.overflow === 'stall' && !this.#makeRoom(index, piece)) {
         this.#stalled[index].push({ piece, elements });
         return;
       }
@@ -106,17 +112,32 @@ export class Tracker {
     this.#release(index, output);
   }
 
-  /** Lets held-back updates in while there is room: an entry that exists always takes its update, so the oldest can never wait for a younger one. */
+  #stepOf(piece: number): number {
+    const { tiling } = this.plan;
+    return this.#stepOfChunk[tiling.partChunk[Math.floor(piece / tiling.wavefronts)]];
+  }
+
+  /** Holds back the entry of the latest step, if it is later than the piece's. */
+  #makeRoom(index: number, piece: number): boolean {
+    const set = this.#sets[index];
+    const latest = [...set.keys()].reduce((late, other) => (this.#stepOf(other) > this.#stepOf(late) ? other : late));
+    if (this.#stepOf(latest) <= this.#stepOf(piece)) return false;
+    this.#stalled[index].push({ piece: latest, elements: set.get(latest)! });
+    set.delete(latest);
+    this.#entries--;
+    return true;
+  }
+
+  /** Lets held-back updates in: those whose entry exists, then, while there is room, those of the earliest step, oldest first. */
   #release(index: number, output: TrackerOutput): void {
     const queue = this.#stalled[index];
     const set = this.#sets[index];
-    for (let at = 0; at < queue.length; ) {
-      const { piece, elements } = queue[at];
-      if (set.has(piece) || set.size < this.geometry.ways) {
-        queue.splice(at, 1);
-        this.#count(set, piece, elements, output);
-        at = 0;
-      } else at++;
+    while (queue.length > 0) {
+      let at = queue.findIndex(({ piece }) => set.has(piece));
+      if (at < 0 && set.size < this.geometry.ways) at = queue.reduce((first, { piece }, other) => (this.#stepOf(piece) < this.#stepOf(queue[first].piece) ? other : first), 0);
+      if (at < 0) return;
+      const [{ piece, elements }] = queue.splice(at, 1);
+      this.#count(set, piece, elements, output);
     }
   }
 

@@ -16,6 +16,12 @@ test('on a terminal one line is rewritten, cut to its width, and cleared before 
   expect(out.written).toEqual(['\r\u001B[Kfused 1/9', `\r\u001B[K${'a'.repeat(39)}`, '\r\u001B[K', 'tilewire: a word\n']);
 });
 
+test('a step that is no count is a share', () => {
+  const out = stream(false);
+  progressLine(out).show({ step: 'wait', done: 1 / 3, total: 1 });
+  expect(out.written).toEqual(['tilewire: wait 33 %\n']);
+});
+
 test('elsewhere a line is written when the step changes, and every ten seconds', () => {
   vi.useFakeTimers();
   const out = stream(false);

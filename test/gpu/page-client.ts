@@ -1,10 +1,12 @@
 // What a GPU test starts from: a page of the shared browser on which `window.tilewire` is open. A test file
 // has one page; after a test that failed, the next one gets a fresh page. An uncaught error in the page
 // fails the test that was running, and without an adapter the tests are skipped, saying so.
-import puppeteer from 'puppeteer';
+import { connect } from 'puppeteer';
 import type { Browser, Page } from 'puppeteer';
 import { afterAll, inject, test } from 'vitest';
+import type { TestContext } from 'vitest';
 import type { AdapterFacts, Outcome } from '../../src/page/api.ts';
+import type { GpuProvision } from './global-setup.ts';
 
 export interface ConnectedPage {
   readonly page: Page;
@@ -14,11 +16,19 @@ export interface ConnectedPage {
   close(): Promise<void>;
 }
 
+/** How to reach the browser; without an adapter it skips the test, or fails it when REQUIRE_GPU is 1. */
+export function gpuOrSkip(context: TestContext): Exclude<GpuProvision, { missing: string }> {
+  const gpu = inject('gpu');
+  if (!('missing' in gpu)) return gpu;
+  if (process.env['REQUIRE_GPU'] === '1') throw new Error(`REQUIRE_GPU=1, but there is ${gpu.missing}`);
+  return context.skip(`skipped: ${gpu.missing}`);
+}
+
 /** A page of its own; the caller closes it. Throws without an adapter: see {@link gpuTest}. */
 export async function connectPage(): Promise<ConnectedPage> {
   const gpu = inject('gpu');
   if ('missing' in gpu) throw new Error(gpu.missing);
-  const browser: Browser = await puppeteer.connect({ browserWSEndpoint: gpu.browserWSEndpoint, protocolTimeout: 0 });
+  const browser: Browser = await connect({ browserWSEndpoint: gpu.browserWSEndpoint, protocolTimeout: 0 });
   const page = await browser.newPage();
   let errors: string[] = [];
   let lines: string[] = [];
@@ -56,8 +66,7 @@ afterAll(async () => {
 /** A test on the file's page; skipped, with the reason, when there is no adapter. */
 export function gpuTest(name: string, body: (page: Page, facts: AdapterFacts) => Promise<void>, timeoutMs?: number): void {
   test(name, timeoutMs === undefined ? {} : { timeout: timeoutMs }, async (context) => {
-    const gpu = inject('gpu');
-    if ('missing' in gpu) return context.skip(`skipped: ${gpu.missing}`);
+    gpuOrSkip(context);
     shared ??= await connectPage();
     const connected = shared;
     connected.takeComplaints();

@@ -2,10 +2,11 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSession } from '../../src/host/session.ts';
 import type { Session, SessionOptions } from '../../src/host/session.ts';
 import type { RunJob } from '../../src/page/api.ts';
+import { gpuOrSkip } from './page-client.ts';
 
 const PAGE = `
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -49,8 +50,7 @@ async function open(options: Partial<SessionOptions> = {}): Promise<Session> {
 /** Ends what a test opened, also when it failed. */
 function sessionTest(name: string, body: () => Promise<void>): void {
   test(name, async (context) => {
-    const gpu = inject('gpu');
-    if ('missing' in gpu) return context.skip(`skipped: ${gpu.missing}`);
+    gpuOrSkip(context);
     try {
       await body();
     } finally {

@@ -22,7 +22,7 @@ function entry(name: string, content: string, { type = '0', mode = '644', prefix
   header.write(mode.padStart(7, '0'), 100);
   header.write(content.length.toString(8).padStart(11, '0'), 124);
   header.write(type, 156);
-  header.write('ustar\0' + '00', 257);
+  header.write('ustar\x0000', 257);
   header.write(prefix, 345);
   const body = Buffer.alloc(Math.ceil(content.length / 512) * 512);
   body.write(content);
@@ -69,8 +69,10 @@ test('the browser is unpacked once, complete, with the environment of its librar
 
 test('several unpackers at once all get a complete browser and leave nothing else behind', async () => {
   const fake = fakePackage();
-  const all = await Promise.all(Array.from({ length: 5 }, () => unpackChromium(fake)));
+  const all = await Promise.all(Array.from({ length: 5 }, () => unpackChromium(fake).then(({ executable }) => ({ executable, inode: fs.statSync(executable).ino }))));
   for (const { executable } of all) expect(fs.readFileSync(executable, 'utf8')).toBe('the browser');
+  // The one that was first may be running by now: later ones must not replace it.
+  expect(new Set(all.map(({ inode }) => inode)).size).toBe(1);
   expect(fs.readdirSync(path.join(folder, 'cache/tilewire'))).toEqual(['chromium-1.2.3']);
 });
 

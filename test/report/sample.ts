@@ -53,6 +53,8 @@ export const run: RunReport = {
     extraFlops: 0,
     stages: 256,
     tailLimited: false,
+    counterWaits: 0,
+    bufferConflicts: 7,
   },
   notes: [{ path: 'check.bitExactPlanOrder', reason: 'exact mode has a tolerance of zero already' }],
   failures: [],

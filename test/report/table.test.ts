@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { RunReport } from '../../src/verify/run-report.ts';
+import { MEASURED_FIGURES } from '../../src/report/figures.ts';
 import { adapterLine, runTable, verdictLine } from '../../src/report/table.ts';
 import { environment, run } from './sample.ts';
 
@@ -42,9 +43,15 @@ test('a right run', () => {
       extraFlops            0  FLOPs of tiles run again because they touch more chunks than one dispatch binds
       stages              256  GEMM dispatches of the fused run, all devices
       tailLimited          no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
+      counterWaits          0  times that the host had to wait for counters before it could encode an epoch
+      bufferConflicts       7  dispatches that write a chunk memory which another one of their epoch writes
 
       [1] exact mode has a tolerance of zero already"
   `);
+});
+
+test('every measured figure has its definition', () => {
+  expect(MEASURED_FIGURES.map(({ name }) => name).sort()).toEqual(Object.keys(run.measured).sort());
 });
 
 test('a figure that was not measured is a dash with its reason; one reason is one footnote', () => {

@@ -1,0 +1,99 @@
+// What the fused run stands on, each alone on the GPU: operands are their host twin bit for bit, both GEMMs agree with
+// gpu.js, the probe finds the footprint that the lane layout promises, compare sees every kind of wrong bit.
+import { GPU } from 'gpu.js';
+import { expect } from 'vitest';
+import { resolveSpec, parseTile, type SpecRequest } from '../../src/spec/resolve.ts';
+import { fillOperand, MATRIX } from '../../src/spec/operands.ts';
+import { POISON_BITS } from '../../src/verify/exact.ts';
+import { gpuTest } from './page-client.ts';
+
+const bitsOf = (values: Float32Array): number[] => [...new Uint32Array(values.buffer)];
+
+for (const operands of ['exact', 'normal'] as const)
+  gpuTest(`${operands} operands: the same bits as on the host`, async (page) => {
+    for (const [index, shape] of [{ m: 3, n: 5, k: 2051 }, { m: 70, n: 1025, k: 9 }].entries()) {
+      const spec = await resolveSpec({ ...shape, devices: 4, operands, seed: 0xfffffff0 + index });
+      for (const device of [0, 3]) {
+        const { a, b } = await page.evaluate((s, d) => window.tilewireTest.operands(s, d), spec, device);
+        const common = { kind: operands, seed: spec.seed, device, range: 4 };
+        expect(a).toEqual(bitsOf(fillOperand({ ...common, matrix: MATRIX.a, rows: shape.m, columns: shape.k })));
+        expect(b).toEqual(bitsOf(fillOperand({ ...common, matrix: MATRIX.b, rows: shape.k, columns: shape.n })));
+      }
+    }
+  });
+
+/** Seeded, so that a failure can be run again. */
+function shapes(count: number): SpecRequest[] {
+  let state = 12_345;
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  const tiles = ['8x8x2', '16x12x3', '32x28x2', '24x4x16', '2x6x1', '64x32x8'];
+  return Array.from({ length: count }, (_, index) => ({
+    m: 1 + below(75),
+    n: 1 + below(75),
+    k: 1 + below(60),
+    devices: 1,
+    kernelName: index % 2 === 0 ? 'gemm-register' : 'gemm-workgroup',
+    tile: parseTile(tiles[below(tiles.length)]),
+    seed: index,
+  }));
+}
+
+gpuTest('both GEMMs agree with gpu.js, an independent implementation, over random shapes and tiles', async (page) => {
+  const gpu = new GPU({ mode: 'cpu' });
+  for (const request of shapes(24)) {
+    const { m, n, k } = request as { m: number; n: number; k: number };
+    const spec = await resolveSpec(request);
+    const matrix = (which: number, rows: number, columns: number): number[][] => {
+      const flat = fillOperand({ kind: 'exact', seed: spec.seed, device: 0, matrix: which as 0, range: 4, rows, columns });
+      return Array.from({ length: rows }, (_, row) => [...flat.subarray(row * columns, (row + 1) * columns)]);
+    };
+    const multiply = gpu.createKernel(
+      function multiply(this: { thread: { x: number; y: number }; constants: { k: number } }, a: number[][], b: number[][]) {
+        let sum = 0;
+        for (let i = 0; i < this.constants.k; i++) sum += a[this.thread.y][i] * b[i][this.thread.x];
+        return sum;
+      },
+      { output: [n, m], constants: { k }, precision: 'single' },
+    );
+    const expected = (multiply(matrix(MATRIX.a, m, k), matrix(MATRIX.b, k, n)) as Float32Array[]).flatMap((row) => [...row]);
+    multiply.destroy();
+    const actual = await page.evaluate((s) => window.tilewireTest.gemm(s), spec);
+    expect(actual, JSON.stringify(request)).toEqual(expected);
+  }
+  await gpu.destroy();
+});
+
+gpuTest('the probe finds the footprint that the lane layout promises', async (page) => {
+  for (const request of shapes(10))
+    for (const wavefront of [64, 8]) {
+      const { probed, known } = await page.evaluate((s) => window.tilewireTest.probe(s), await resolveSpec({ ...request, wavefront }));
+      expect(probed, JSON.stringify({ request, wavefront })).toEqual(known);
+    }
+});
+
+gpuTest('compare counts every kind of wrong bits, and only those', async (page) => {
+  for (const chunk of ['rows', 'columns'] as const) {
+    const spec = await resolveSpec({ m: 9, n: 14, k: 1, devices: 4, chunk });
+    const reference = bitsOf(Float32Array.from({ length: 9 * 14 }, (_, at) => at - 60));
+    const verdict = (result: number[], against = reference): Promise<{ wrong: number; maxError: number }> => page.evaluate((s, r, f) => window.tilewireTest.compare(s, r, f), spec, result, against);
+    const changed = (at: number, bits: number): number[] => reference.map((value, index) => (index === at ? bits >>> 0 : value));
+    expect(await verdict(reference)).toEqual({ wrong: 0, maxError: 0 });
+    expect(await verdict(changed(60, 0x80000000))).toEqual({ wrong: 0, maxError: 0 }); // −0 where 0 is expected
+    expect(await verdict(changed(125, bitsOf(Float32Array.of(67))[0]))).toEqual({ wrong: 1, maxError: 2 });
+    expect(await verdict(changed(0, reference[0] + 1))).toMatchObject({ wrong: 1 }); // one unit in the last place
+    for (const bits of [POISON_BITS, 0x7f800000, 0xff800000, 0xffc00000]) {
+      expect(await verdict(changed(37, bits))).toMatchObject({ wrong: 1 });
+      expect(await verdict(changed(37, bits), changed(37, bits))).toMatchObject({ wrong: 1 }); // expected or not
+    }
+    expect(await verdict(reference.map(() => POISON_BITS))).toMatchObject({ wrong: 9 * 14 });
+  }
+});
+
+gpuTest('a shader that does not compile is refused at its line', async (page) => {
+  const message = await page.evaluate((code) => window.tilewireTest.compile(code), '@compute @workgroup_size(1)\nfn main() {\n  let a = undeclared;\n}');
+  expect(message).toContain('line 3');
+  expect(message).toContain('BAD_KERNEL');
+});

@@ -17,6 +17,8 @@ const WORKGROUPS_PER_CORE = 16;
 
 export interface MeasuredInput {
   readonly gpu: Gpu;
+  /** Whether the adapter runs one dispatch at a time. */
+  readonly isSerial: boolean;
   readonly spec: Spec;
   readonly plan: Plan;
   readonly fused: FusedRun;
@@ -25,13 +27,14 @@ export interface MeasuredInput {
   readonly notes: Note[];
 }
 
-export async function measured({ gpu, spec, plan, fused, plain, extraFlops, notes }: MeasuredInput): Promise<Measured> {
+export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, notes }: MeasuredInput): Measured {
   const { m, n, k } = spec.gemm;
   const { overlapMeasured, interleaved, gpuMs } = overlapOf(fused.groups);
   const note = (fields: readonly string[], reason: string): void => void notes.push(...fields.map((field) => ({ path: `measured.${field}`, reason })));
   const noTimestamps = 'the adapter has no timestamp-query';
   if (fused.groups.every(({ kind }) => kind === 'gemm')) note(['overlapMeasured', 'interleaved'], 'no transfer and no near-memory dispatch: here the GEMM\'s stores are all there is');
   else if (overlapMeasured === null) note(['overlapMeasured'], noTimestamps);
+  else if (overlapMeasured === 0 && isSerial) note(['overlapMeasured'], 'adapter is serial');
   if (!gpu.hasTimestamps) note(['gpuBusy', 'stageEfficiency'], noTimestamps);
   if (plain === null) note(['gemmMs', 'collectiveMs', 'plainPartsMs', 'sequentialMs', 'exposedMs', 'stageEfficiency'], 'needs --baseline');
   else if (!plain.timed) note(['gemmMs', 'collectiveMs'], `${noTimestamps}: wall time until the queue was idle`);

@@ -58,7 +58,16 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean): Memor
   return { total: sum(parts), parts };
 }
 
-/** @throws MEMORY_LIMIT, before anything is allocated */
+/** What any Plan of the Spec takes at least: refuses a run before even its footprint is probed. */
+export function leastMemory({ devices, gemm: { m, n, k } }: Spec): MemoryEstimate {
+  const parts = [
+    { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
+    { what: 'the result, and the marks of the footprint probe', bytes: 2 * m * n * ELEMENT_BYTES },
+  ];
+  return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
+}
+
+/** @throws MEMORY_LIMIT, before anything of the estimate is allocated */
 export function checkMemory(estimate: MemoryEstimate, limit: number): void {
   if (estimate.total <= limit) return;
   throw new TilewireError('MEMORY_LIMIT', 'the run does not fit into the memory limit', {

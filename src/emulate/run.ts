@@ -20,7 +20,7 @@ import { sha256 } from './digest.ts';
 import { extraFlops } from './dispatches.ts';
 import { Faults } from './faults.ts';
 import { runFused } from './fused.ts';
-import { allocate, checkMemory, chunkBuffer, estimateMemory, poison } from './memory.ts';
+import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison } from './memory.ts';
 import { measured, type Note } from './measured.ts';
 import { operandSource, type TrainedMatrices } from './operands.ts';
 
@@ -28,14 +28,17 @@ export interface RunOptions {
   readonly baseline: boolean;
   /** Bytes. */
   readonly memoryLimit: number;
+  /** Whether the adapter runs one dispatch at a time (measured, see gpu/adapter.ts). */
+  readonly isSerial: boolean;
   readonly trained?: TrainedMatrices;
   readonly progress?: (step: string, done: number, total: number) => void;
 }
 
 /** @returns the report, the bits of the m × n result and the event log; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
+export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, isSerial, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
   const arena = new Arena(gpu);
   try {
+    checkMemory(leastMemory(spec), memoryLimit);
     progress('kernel and footprint', 0, 1);
     const gemm = new Gemm(gpu, spec.kernel.name, spec.gemm, spec.kernel.tile, spec.wavefront);
     const operands = await operandSource(gpu, arena, spec, trained);
@@ -85,7 +88,7 @@ export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, tra
       causality: { events: fused.log.length, violations: violations.length, eventHash: await sha256(fused.log.bytes()) },
       ledger: { balanced: unbalanced.length === 0, total: totalOf(rows), devices: rows },
       tracker: { pieces: sum('pieces'), updates: sum('updates'), triggers: sum('triggers'), peakEntries: Math.max(...counts.map(({ peakEntries }) => peakEntries)), overflows: sum('overflows') },
-      measured: await measured({ gpu, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.k, gemm.maxSlots), notes }),
+      measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.k, gemm.maxSlots), notes }),
       notes,
       failures,
     };

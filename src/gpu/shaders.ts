@@ -6,6 +6,7 @@ import nmc from '../../shaders/nmc.wgsl';
 import operands from '../../shaders/operands.wgsl';
 import outputSpace from '../../shaders/output-space.wgsl';
 import probeSpace from '../../shaders/probe-space.wgsl';
+import reference from '../../shaders/reference.wgsl';
 import transfer from '../../shaders/transfer.wgsl';
 
-export const SHADERS = { accumulate, compare, fill, nmc, operands, outputSpace, probeSpace, transfer };
+export const SHADERS = { accumulate, compare, fill, nmc, operands, outputSpace, probeSpace, reference, transfer };

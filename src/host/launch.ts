@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Browser } from 'puppeteer';
+import type { Browser } from 'puppeteer-core';
 
 const LAUNCH_MS = 30_000;
 const CLOSE_MS = 5_000;
@@ -62,11 +62,11 @@ async function start(options: LaunchOptions, unsandboxed: string | null): Promis
 }
 
 async function startOver(transport: 'pipe' | 'port', { executable, env, flags }: LaunchOptions, unsandboxed: string | null): Promise<LaunchedBrowser> {
-  const { default: puppeteer } = await import('puppeteer');
+  const { launch } = await import('puppeteer-core');
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-profile-'));
   let browser: Browser;
   try {
-    browser = await puppeteer.launch({
+    browser = await launch({
       executablePath: executable,
       args: [...BASE_FLAGS, ...(unsandboxed === null ? [] : ['--no-sandbox']), ...flags],
       env: { ...process.env, ...env },

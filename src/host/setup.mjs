@@ -88,11 +88,10 @@ async function install() {
   // Run by npm, its own script is known; else npm is looked up on the PATH.
   const npm = process.env.npm_execpath;
   const [command, args] = npm?.endsWith('.js') ? [process.execPath, [npm]] : [process.platform === 'win32' ? 'npm.cmd' : 'npm', []];
-  const child = spawn(command, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund'], {
+  const child = spawn(command, [...args, 'ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: command.endsWith('.cmd'),
-    env: { ...process.env, PUPPETEER_SKIP_DOWNLOAD: '1' },
   });
   const status = await new Promise((resolve, reject) => {
     child.once('error', (error) => reject(new SetupError(`npm could not be started: ${error.message}\n  fix: install npm (it comes with Node)`, 3)));

@@ -15,8 +15,12 @@ export class Page implements PageApi {
   }
 
   open(): Promise<Outcome<AdapterFacts>> {
+    return outcome(this.#adapterFacts());
+  }
+
+  #adapterFacts(): Promise<AdapterFacts> {
     this.#facts ??= this.gpu().then(adapterFacts);
-    return outcome(this.#facts);
+    return this.#facts;
   }
 
   run(job: RunJob): Promise<Outcome<RunResult>> {
@@ -25,6 +29,7 @@ export class Page implements PageApi {
 
   async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {
     const gpu = await this.gpu();
+    const { isSerial } = (await this.#adapterFacts()).environment.adapter;
     const { m, n, k } = spec.gemm;
     const trained =
       operandUrls === undefined
@@ -32,7 +37,7 @@ export class Page implements PageApi {
         : { a: await matrix(operandUrls.a, m * k * spec.devices), b: await matrix(operandUrls.b, k * spec.devices * n) };
     if (spec.operands.kind === 'trained' && trained === undefined) throw bug('trained operands were not served');
     const progress = (step: string, done: number, total: number): void => window.tilewireProgress?.({ step, done, total });
-    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, progress, ...(trained === undefined ? {} : { trained }) });
+    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, isSerial, progress, ...(trained === undefined ? {} : { trained }) });
     return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}), ...(keepEvents === true ? { events: [...log] } : {}) };
   }
 }

@@ -63,7 +63,7 @@ const calls = () => (fs.existsSync(at('calls')) ? text('calls').trim().split('\n
 test('a fresh checkout is installed and built; the next run does nothing', async () => {
   const first = await setup();
   expect(first).toMatchObject({ status: 0 });
-  expect(calls()).toEqual(['ci --include=dev --no-audit --no-fund']);
+  expect(calls()).toEqual(['ci --include=dev --no-audit --no-fund --loglevel=error']);
   expect(text('dist/tilewire.js').startsWith('#!/usr/bin/env node\n')).toBe(true);
   expect(text('dist/tilewire.js')).toContain('fn x() {}');
   expect(fs.statSync(at('dist/tilewire.js')).mode & 0o111).not.toBe(0);

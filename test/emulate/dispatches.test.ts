@@ -1,0 +1,113 @@
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { dispatchesOf, extraFlops, partOf } from '../../src/emulate/dispatches.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { planCases, planFor, unstraddledCases, type PlanCase } from '../support/plans.ts';
+
+const cases = planCases({ side: 24, devices: 9 });
+const slots = fc.integer({ min: 1, max: 6 });
+
+const chunksOf = ({ tiling }: Plan, tile: number): number[] => tiling.tileParts[tile].map((part) => tiling.partChunk[part]);
+
+test('every tile meets each chunk that it touches in one dispatch, and no dispatch binds more than it may', () => {
+  fc.assert(
+    fc.property(cases, slots, (given, maxSlots) => {
+      const plan = planFor(given);
+      for (const { tiles } of plan.stages.flat()) {
+        const dispatches = dispatchesOf(plan, tiles, maxSlots);
+        for (const tile of tiles) expect(dispatches.filter((dispatch) => dispatch.tiles.includes(tile)).flatMap((dispatch) => dispatch.slots)).toEqual(chunksOf(plan, tile));
+        for (const dispatch of dispatches) {
+          expect(dispatch.slots.length).toBeGreaterThan(0);
+          expect(dispatch.slots.length).toBeLessThanOrEqual(maxSlots);
+          expect(new Set(dispatch.slots).size).toBe(dispatch.slots.length);
+          // Without a guard, a store outside of the one chunk would land anywhere.
+          expect(dispatch.guard).toBe(chunksOf(plan, dispatch.tiles[0]).length > 1);
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('tiles of a dispatch touch the same chunks; those that touch one come first, in the order of the stage', () => {
+  fc.assert(
+    fc.property(cases, slots, (given, maxSlots) => {
+      const plan = planFor(given);
+      for (const { tiles } of plan.stages.flat()) {
+        const dispatches = dispatchesOf(plan, tiles, maxSlots);
+        const order = new Map(tiles.map((tile, at) => [tile, at]));
+        let guarded = false;
+        for (const dispatch of dispatches) {
+          expect(new Set(dispatch.tiles.map((tile) => chunksOf(plan, tile).join())).size).toBe(1);
+          const places = dispatch.tiles.map((tile) => order.get(tile)!);
+          expect(places).toEqual(places.toSorted((one, other) => one - other));
+          expect(guarded && !dispatch.guard).toBe(false);
+          guarded ||= dispatch.guard;
+        }
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('where no tile straddles, a stage is one dispatch with one chunk and no guard', () => {
+  fc.assert(
+    fc.property(unstraddledCases({ side: 10, devices: 6 }), slots, (given, maxSlots) => {
+      const plan = planFor(given);
+      for (const { tiles } of plan.stages.flat()) expect(dispatchesOf(plan, tiles, maxSlots)).toEqual([{ slots: [plan.tiling.partChunk[plan.tiling.tileParts[tiles[0]][0]]], tiles, guard: false }]);
+      expect(extraFlops(plan, 100, 1)).toBe(0);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+describe('written out by hand: 6 rows over 5 devices, tiles of 4 rows × 2 columns', () => {
+  // Chunks have rows 0-1, 2, 3, 4, 5; tiles 0, 1 touch chunks 0 to 2 and tiles 2, 3 chunks 3, 4.
+  const given: PlanCase = { m: 6, n: 4, devices: 5, algorithm: 'ring', chunk: 'rows', stageTiles: 9, triggerTiles: 9, tiles: { kind: 'grid', threadM: 4, threadN: 2, lanesX: 1, lanesY: 1, wavefront: 1 } };
+  const plan = planFor(given);
+
+  test('dispatches', () => {
+    expect(dispatchesOf(plan, [0, 2, 3, 1], 3)).toEqual([
+      { slots: [3, 4], tiles: [2, 3], guard: true },
+      { slots: [0, 1, 2], tiles: [0, 1], guard: true },
+    ]);
+    expect(dispatchesOf(plan, [0, 2], 2)).toEqual([
+      { slots: [3, 4], tiles: [2], guard: true },
+      { slots: [0, 1], tiles: [0], guard: true },
+      { slots: [2], tiles: [0], guard: true },
+    ]);
+    expect(dispatchesOf(plan, [], 3)).toEqual([]);
+  });
+
+  test('extra FLOPs: 2k per element of a tile for each time that it runs again, on every device', () => {
+    expect(extraFlops(plan, 10, 3)).toBe(0);
+    // Tiles 0 and 1, 8 elements each, run twice.
+    expect(extraFlops(plan, 10, 2)).toBe(5 * 2 * 10 * 16);
+    // Tiles 0 and 1 run three times, tiles 2 and 3 (4 elements each) twice.
+    expect(extraFlops(plan, 10, 1)).toBe(5 * 2 * 10 * (2 * 16 + 8));
+  });
+
+  test('the part that a tile has of a chunk', () => {
+    expect([0, 1, 2, 3, 4].map((chunk) => partOf(plan, 1, chunk))).toEqual([1, 3, 5, -1, -1]);
+    expect([0, 1, 2, 3, 4].map((chunk) => partOf(plan, 2, chunk))).toEqual([-1, -1, -1, 6, 8]);
+  });
+});
+
+test('extra FLOPs are those of the dispatches beyond the first of each tile', () => {
+  fc.assert(
+    fc.property(cases, slots, (given, maxSlots) => {
+      const plan = planFor(given);
+      const { tiling } = plan;
+      let elements = 0;
+      for (const { tiles } of plan.stages.flat()) {
+        const runs = dispatchesOf(plan, tiles, maxSlots).flatMap((dispatch) => dispatch.tiles);
+        for (const tile of tiles) {
+          const own = tiling.tileParts[tile].flatMap((part) => [...tiling.pieceElements.subarray(part * tiling.wavefronts, (part + 1) * tiling.wavefronts)]);
+          elements += (runs.filter((ran) => ran === tile).length - 1) * own.reduce((sum, count) => sum + count, 0);
+        }
+      }
+      expect(extraFlops(plan, 7, maxSlots)).toBe(elements * 14);
+    }),
+    { numRuns: 40 },
+  );
+});

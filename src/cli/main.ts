@@ -66,8 +66,8 @@ function report(error: unknown): number {
     return mistake === null ? 0 : report(mistake);
   }
   if (error instanceof TilewireError) {
-    process.stderr.write(`tilewire: ${error.message}\n`);
-    if (error.code === 'BUG' && process.env['TILEWIRE_STACK']) process.stderr.write(`${error.stack}\n`);
+    // The stack begins with the message.
+    process.stderr.write(`tilewire: ${error.code === 'BUG' ? error.stack : error.message}\n`);
     return error.exitCode;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

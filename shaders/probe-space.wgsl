@@ -1,6 +1,6 @@
-// Footprint probe, spliced behind a kernel by src/gpu/instrument.ts in place of its output: for each element
-// it adds 4 * owner + 1, owner = workgroup * wavefronts + wavefront. One store leaves the low bits at 1; a second
-// one, by anybody, is seen, and so is a store outside of the output.
+// Footprint probe, spliced behind a kernel by src/gpu/instrument.ts in place of its output: for each element it keeps
+// who stored it last, owner = workgroup * wavefronts + wavefront, and how often it was stored. Stores outside of the
+// output are counted in the entry behind the last element.
 
 override TW_ELEMENTS: u32 = 1u;
 override TW_WAVEFRONT: u32 = 64u;
@@ -8,7 +8,12 @@ override TW_WAVEFRONTS: u32 = 1u;
 override TW_GRID_X: u32 = 1u;
 override TW_GRID_Y: u32 = 1u;
 
-@group(1) @binding(0) var<storage, read_write> tw_stored: array<atomic<u32>>; // one past the output: stores outside
+struct TwMark {
+  owner: atomic<u32>,
+  times: atomic<u32>,
+}
+
+@group(1) @binding(0) var<storage, read_write> tw_marks: array<TwMark>;
 var<private> tw_owner: u32;
 
 fn tw_workgroup(group: vec3u) -> u32 {
@@ -20,7 +25,9 @@ fn tw_begin(group: vec3u, lane: u32) {
 }
 
 fn tw_store(index: u32, value: f32) {
-  atomicAdd(&tw_stored[min(index, TW_ELEMENTS)], 4u * tw_owner + 1u);
+  let at = min(index, TW_ELEMENTS);
+  atomicStore(&tw_marks[at].owner, tw_owner);
+  atomicAdd(&tw_marks[at].times, 1u);
 }
 
 fn tw_end(group: vec3u, lane: u32) {}

@@ -2,6 +2,7 @@
 // comes, the JSON file at the end, a closing verdict. This is the program: read it first.
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { checkMemory, leastMemory } from '../emulate/memory.ts';
 import { openSession } from '../host/session.ts';
 import type { Session } from '../host/session.ts';
 import type { TrainedOperands } from '../host/trained.ts';
@@ -30,6 +31,8 @@ export interface PlannedRun {
 
 /** The exit status: 0 when every run is right, 1 when one is wrong. */
 export async function performRuns(planned: readonly PlannedRun[], baseline: boolean, flags: GeneralFlags): Promise<number> {
+  // What the flags alone can refuse is refused before a browser starts.
+  if (flags.memoryLimit !== undefined) for (const { spec } of planned) checkMemory(leastMemory(spec), flags.memoryLimit);
   const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
   const progress = progressLine();
   const print = (text: string) => {

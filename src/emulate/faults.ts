@@ -1,9 +1,20 @@
 // Deliberate defects: where in a run each of a Spec's faults strikes. Looked up by the engine at the few places
 // where hardware could fail; a run without faults finds nothing here.
 import { TilewireError } from '../errors.ts';
-import type { Plan } from '../plan/plan.ts';
+import { routeOf, type Plan } from '../plan/plan.ts';
 import type { Fault, Spec } from '../spec/spec.ts';
 import { partOf } from './dispatches.ts';
+
+/** Why a fault cannot strike where it is told to. */
+const NEEDS: Record<Fault['kind'], string> = {
+  'suppress-stores': '',
+  'unwritten-output': '',
+  threshold: 'the device does not track this chunk: it has no threshold there',
+  'corrupt-tile': 'the device holds nothing of this chunk in its memory',
+  'drop-transfer': 'the device sends nothing of this chunk by DMA',
+  'double-update': 'the device sends nothing of this chunk by DMA',
+  'early-read': 'the device sends nothing of this chunk by DMA',
+};
 
 type At = Extract<Fault, { device: number }>;
 
@@ -11,7 +22,7 @@ export class Faults {
   readonly #located: { readonly fault: At; readonly part: number; readonly block: number }[];
   readonly unwritten: boolean;
 
-  /** @throws BAD_SPEC for a tile that has no part of the chunk */
+  /** @throws BAD_SPEC for a fault that cannot strike where it is told to */
   constructor(
     { faults }: Spec,
     readonly plan: Plan,
@@ -22,6 +33,10 @@ export class Faults {
       const part = fault.tile < plan.tiling.tiles ? partOf(plan, fault.tile, fault.chunk) : -1;
       if (part < 0)
         throw new TilewireError('BAD_SPEC', 'the fault names a tile that stores nothing of this chunk', { path: `faults[${index}]`, actual: { chunk: fault.chunk, tile: fault.tile }, fix: '`tilewire plan` lists the tiles of each chunk' });
+      const { expects, whenComplete } = routeOf(plan, fault.device, fault.chunk);
+      const can = fault.kind === 'suppress-stores' || (fault.kind === 'threshold' || fault.kind === 'corrupt-tile' ? expects.length > 0 : whenComplete.kind === 'dma');
+      if (!can)
+        throw new TilewireError('BAD_SPEC', NEEDS[fault.kind], { path: `faults[${index}]`, actual: { device: fault.device, chunk: fault.chunk }, fix: '`tilewire plan` says what each device does with each chunk' });
       return [{ fault, part, block: plan.tiling.partBlock[part] }];
     });
   }

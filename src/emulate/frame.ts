@@ -74,7 +74,10 @@ export class Frame {
     this.#timer.resolve(encoder, this.#staging, this.#timesAt);
     this.gpu.device.queue.submit([encoder.finish()]);
     this.arrived = false;
-    return this.#read(groups, at);
+    const reading = this.#read(groups, at);
+    // Whoever awaits it is told; a run that has failed meanwhile awaits nothing.
+    reading.catch(() => {});
+    return reading;
   }
 
   async #read(groups: readonly Group[], counterBytes: number): Promise<Reading> {

@@ -1,6 +1,7 @@
 // The fused run: epochs of GEMM stages, transfers and near-memory updates, with the trackers between them. What the
 // counters of epoch e show is executed in epoch e + lag, never earlier or later for when a readback happened to
 // arrive: that keeps a run a function of its Spec. It ends when nothing can run; whoever still waits then, waits for ever.
+import { bug } from '../errors.ts';
 import { EventLog } from '../events/log.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
 import type { Gemm } from '../gpu/gemm.ts';
@@ -99,6 +100,7 @@ export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, p
         mine.push({ from: device, to: whenComplete.to, block, landing: used, parity });
         used += plan.tiling.blockElements[block];
       }
+      if (mine.length === 0 && ready[device].length > 0) throw bug(`block ${ready[device][0]} does not fit into an empty landing buffer`);
       if (mine.length > 0) encoder.transfers(epoch, device, mine);
       sent.push(...mine);
     }

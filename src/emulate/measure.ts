@@ -53,7 +53,7 @@ export function overlapOf(groups: readonly TimedGroup[]): Overlap {
   const gemms = groups.filter((group) => !moves(group));
   if (!timed) {
     const last = groups.findLastIndex((group) => !moves(group));
-    return { overlapMeasured: null, interleaved: groups.slice(0, last).filter(moves).reduce((sum, group) => sum + group.bytes, 0) / bytes, gpuMs };
+    return { overlapMeasured: null, interleaved: groups.slice(0, Math.max(0, last)).filter(moves).reduce((sum, group) => sum + group.bytes, 0) / bytes, gpuMs };
   }
   const end = gemms.reduce((latest, { interval }) => Math.max(latest, interval!.end), -Infinity);
   const before = moving.filter(({ interval }) => interval!.start < end).reduce((sum, group) => sum + group.bytes, 0);

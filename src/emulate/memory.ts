@@ -62,7 +62,7 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean): Memor
 export function leastMemory({ devices, gemm: { m, n, k } }: Spec): MemoryEstimate {
   const parts = [
     { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
-    { what: 'the result, and the marks of the footprint probe', bytes: 2 * m * n * ELEMENT_BYTES },
+    { what: 'the result, and the marks of the footprint probe', bytes: 3 * m * n * ELEMENT_BYTES },
   ];
   return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
 }

@@ -6,6 +6,7 @@ import type { Gemm } from '../gpu/gemm.ts';
 import { Arena, readBack, type Gpu } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import type { Plan } from '../plan/plan.ts';
+import { elementAt } from '../plan/tiling.ts';
 import type { Spec } from '../spec/spec.ts';
 import { bitsWrong } from '../verify/exact.ts';
 import type { DeviceMemory } from './memory.ts';
@@ -15,8 +16,15 @@ export interface PlanOrder {
   /** Null when the order of additions is not one chain, with the reason. */
   readonly exact: boolean | null;
   readonly reason?: string;
-  /** The first element that differs. */
-  readonly first?: { readonly row: number; readonly column: number; readonly expected: number; readonly actual: number };
+  /** Elements that differ, the first of each row, by row. */
+  readonly different: readonly Different[];
+}
+
+export interface Different {
+  readonly row: number;
+  readonly column: number;
+  readonly expected: number;
+  readonly actual: number;
 }
 
 /**
@@ -56,7 +64,7 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemm: Gem
   const { tiling, devices } = plan;
   const order = chains(plan, log);
   const broken = order.findIndex((chain) => chain === null || chain.length !== devices);
-  if (broken >= 0) return { exact: null, reason: `the additions of part ${broken} are no chain over all devices` };
+  if (broken >= 0) return { exact: null, reason: `the additions of part ${broken} are no chain over all devices`, different: [] };
   const arena = new Arena(gpu);
   try {
     const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemm, [undefined]);
@@ -64,6 +72,7 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemm: Gem
     const counters = arena.storage('unused counters', tiling.parts * tiling.wavefronts * 4);
     const mine = arena.storage('contribution', largest);
     const beside = Array.from({ length: gemm.maxSlots }, (_, slot) => arena.storage(`beside ${slot}`, largest));
+    const different = new Map<number, Different>();
     for (const [j, chunk] of tiling.chunks.entries()) {
       if (chunk.elements === 0) continue;
       const tiles = [...tiling.partTile.subarray(tiling.chunkParts[j], tiling.chunkParts[j + 1])];
@@ -94,18 +103,17 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemm: Gem
         }
         contributions.push(new Float32Array((await readBack(gpu, mine, chunk.elements * 4)).buffer));
       }
-      const first = compareChunk(plan, j, order as readonly (readonly number[])[], contributions, result);
-      if (first !== undefined) return { exact: false, first };
+      compareChunk(plan, j, order as readonly (readonly number[])[], contributions, result, different);
       progress(j + 1);
     }
     gpu.check();
-    return { exact: true };
+    return { exact: different.size === 0, different: [...different.values()].toSorted((one, other) => one.row - other.row || one.column - other.column) };
   } finally {
     arena.destroy();
   }
 }
 
-function compareChunk({ tiling }: Plan, j: number, order: readonly (readonly number[])[], contributions: readonly Float32Array[], result: Uint32Array): PlanOrder['first'] {
+function compareChunk({ tiling }: Plan, j: number, order: readonly (readonly number[])[], contributions: readonly Float32Array[], result: Uint32Array, different: Map<number, Different>): void {
   const chunk = tiling.chunks[j];
   const sum = new Float32Array(1);
   const bits = new Uint32Array(sum.buffer);
@@ -115,11 +123,9 @@ function compareChunk({ tiling }: Plan, j: number, order: readonly (readonly num
       for (let at = tiling.runs[2 * run], end = at + tiling.runs[2 * run + 1]; at < end; at++) {
         sum[0] = contributions[start][at];
         for (const device of later) sum[0] += contributions[device][at];
-        const row = Math.floor(at / chunk.columns) + (tiling.axis === 'rows' ? chunk.start : 0);
-        const column = (at % chunk.columns) + (tiling.axis === 'rows' ? 0 : chunk.start);
+        const { row, column } = elementAt(chunk, tiling.axis, at);
         const actual = result[row * tiling.n + column];
-        if (bitsWrong(bits[0], actual)) return { row, column, expected: sum[0], actual: new Float32Array(Uint32Array.of(actual).buffer)[0] };
+        if (bitsWrong(bits[0], actual) && !different.has(row)) different.set(row, { row, column, expected: sum[0], actual: new Float32Array(Uint32Array.of(actual).buffer)[0] });
       }
   }
-  return undefined;
 }

@@ -3,7 +3,7 @@
 import { KERNEL_SOURCES } from '../spec/kernel-sources.ts';
 import { kernelNamed } from '../spec/kernels.ts';
 import type { ChunkAxis, GemmShape, Tile } from '../spec/spec.ts';
-import { bug } from '../errors.ts';
+import { bug, TilewireError } from '../errors.ts';
 import type { Gpu, Kernel } from './gpu.ts';
 import { instrument, INSTRUMENTED_ENTRY } from './instrument.ts';
 import { reflectKernel, structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
@@ -53,7 +53,10 @@ export class Gemm {
   /** Most chunk memories that one dispatch can bind on this adapter (P of the design). */
   get maxSlots(): number {
     const own = this.facts.bindings.filter(({ kind }) => kind !== 'uniform').length - 1;
-    return this.gpu.limits.maxStorageBuffersPerShaderStage - own - TRACKER_BUFFERS;
+    const { maxStorageBuffersPerShaderStage } = this.gpu.limits;
+    const slots = maxStorageBuffersPerShaderStage - own - TRACKER_BUFFERS;
+    if (slots < 1) throw new TilewireError('BAD_KERNEL', 'the kernel binds so many storage buffers that none is left for a chunk', { path: this.name, actual: own, limit: maxStorageBuffersPerShaderStage - TRACKER_BUFFERS - 1, fix: 'pack its inputs into fewer buffers' });
+    return slots;
   }
 
   plain(): Promise<Kernel> {

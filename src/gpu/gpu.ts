@@ -31,10 +31,10 @@ export class Gpu {
   }
 
   /**
-   * Asks for the adapter and a device with all that it offers.
+   * Asks for the adapter and a device with all that it offers; without timestamps where `timestamps` is false.
    * @throws NO_ADAPTER, ADAPTER_HUNG when the request does not settle within `timeoutMs`
    */
-  static async open(gpu: GPU | undefined, timeoutMs = 20_000): Promise<Gpu> {
+  static async open(gpu: GPU | undefined, { timeoutMs = 20_000, timestamps = true } = {}): Promise<Gpu> {
     if (gpu === undefined) throw new TilewireError('NO_ADAPTER', 'this browser has no WebGPU', { fix: 'use Chrome or Chromium 113 or later; `tilewire doctor` tells what was tried' });
     let timer: ReturnType<typeof setTimeout> | undefined;
     const hung = new Promise<never>((_, reject) => {
@@ -47,7 +47,7 @@ export class Gpu {
       const requiredLimits: Record<string, number> = {};
       for (const name of ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupSizeY', 'maxComputeWorkgroupSizeZ', 'maxComputeWorkgroupsPerDimension'] as const)
         requiredLimits[name] = limits[name];
-      const requiredFeatures = (['timestamp-query', 'subgroups', 'shader-f16'] as GPUFeatureName[]).filter((feature) => adapter.features.has(feature));
+      const requiredFeatures = (['timestamp-query', 'subgroups', 'shader-f16'] as GPUFeatureName[]).filter((feature) => adapter.features.has(feature) && (timestamps || feature !== 'timestamp-query'));
       const device = await Promise.race([adapter.requestDevice({ label: 'tilewire', requiredLimits, requiredFeatures }), hung]);
       return new Gpu(adapter, device);
     } finally {

@@ -22,6 +22,9 @@ export interface Instrumentation {
 
 export const INSTRUMENTED_ENTRY = 'tw_main';
 
+/** What the spaces call or name of WGSL's own. */
+const BUILTINS_OF_SPACES = ['min', 'atomicAdd', 'atomicStore', 'vec3u', 'u32', 'f32', 'bool'];
+
 interface Edit {
   readonly start: number;
   readonly end: number;
@@ -33,9 +36,14 @@ interface Edit {
  * @throws BAD_KERNEL, with the line, when a use of the output cannot be followed
  */
 export function instrument(code: string, options: Instrumentation): string {
-  const nodes = new WgslParser().parse(code) as unknown as AstNode[];
+  const nodes = parse(code);
   const masked = maskComments(code);
-  if (/\btw_/.test(masked)) throw refuse(code, masked.search(/\btw_/), 'names that start with tw_ belong to the instrumentation', 'rename it');
+  const reserved = masked.search(/\b(tw_|TW_|Tw[A-Z])/);
+  if (reserved >= 0) throw refuse(code, reserved, 'names that start with tw_, TW_ or Tw belong to the instrumentation', 'rename it');
+  const ownGroup = masked.search(/@group\s*\(\s*1u?\s*\)/);
+  if (ownGroup >= 0) throw refuse(code, ownGroup, 'bind group 1 belongs to the instrumentation', 'use group 0');
+  const hidden = nodes.find((node) => BUILTINS_OF_SPACES.includes(node.name ?? ''));
+  if (hidden !== undefined) throw refuse(code, hidden.start, `${hidden.name} hides the builtin of that name from the instrumentation`, 'rename it');
   const entry = nodes.find((node) => node.astNodeType === 'function' && node.name === options.entry);
   if (entry === undefined) throw new TilewireError('BAD_KERNEL', 'the kernel has no such entry point', { path: options.entry });
   const edits = [
@@ -55,24 +63,33 @@ function removeBinding(nodes: readonly AstNode[], output: string, code: string, 
 
 function rewriteStores(nodes: readonly AstNode[], code: string, masked: string, { output, elements }: Instrumentation): Edit[] {
   const uses = outputUses(nodes, output);
-  const stores = uses.filter(({ role }) => role === 'store').map(({ statement }) => storeEdit(code, masked, statement, output));
-  const lengths = [...masked.matchAll(new RegExp(`\\barrayLength\\s*\\(\\s*&\\s*${output}\\s*\\)`, 'g'))];
-  if (lengths.length !== uses.filter(({ role }) => role === 'length').length) throw refuse(code, lengths[0]?.index ?? 0, `arrayLength of something that only looks like ${output}`, 'rename the local variable');
   const other = uses.find(({ role }) => role === 'other');
   if (other !== undefined) throw refuse(code, other.statement.start, `this use of the output ${output} cannot be followed: only ${output}[index] = value can`, 'keep partial sums in a local variable, store them once, do not read the output');
+  const stores = uses.filter(({ role }) => role === 'store').flatMap(({ statement }) => storeEdits(code, masked, statement, output));
   if (stores.length === 0) throw new TilewireError('BAD_KERNEL', 'the kernel never stores to its output', { path: output });
-  return [...stores, ...lengths.map(({ 0: text, index }) => ({ start: index, end: index + text.length, text: `${elements}u` }))];
+  return [...stores, ...lengthEdits(code, masked, uses.filter(({ role }) => role === 'length').map(({ statement }) => statement), output, elements)];
 }
 
-/** `c[index] = value;` → `tw_store(index, value);`, its line breaks kept. */
-function storeEdit(code: string, masked: string, { start, end }: AstNode, output: string): Edit {
+/** `arrayLength(&c)` → its number. The tree knows which ones are meant, the text where they are: both must agree. */
+function lengthEdits(code: string, masked: string, statements: readonly AstNode[], output: string, elements: number): Edit[] {
+  const found = [...masked.matchAll(new RegExp(`\\barrayLength\\s*\\(\\s*&\\s*${output}\\s*\\)`, 'g'))];
+  const inside = ({ start, end }: AstNode, index: number): boolean => index >= start && index < end;
+  const fix = `write arrayLength(&${output}), and name no local variable ${output}`;
+  const unseen = statements.find((statement) => !found.some(({ index }) => inside(statement, index)));
+  if (unseen !== undefined) throw refuse(code, unseen.start, `the length of ${output} is asked for in another form`, fix);
+  const alike = found.find(({ index }) => !statements.some((statement) => inside(statement, index)));
+  if (alike !== undefined || found.length !== statements.length) throw refuse(code, (alike ?? found[0]).index, `this only looks like the length of the output ${output}`, fix);
+  return found.map(({ 0: text, index }) => keepingLines(masked, index, index + text.length, `${elements}u`));
+}
+
+/** `c[index] = value;` → `tw_store(index, value);`: three splices around the two expressions. */
+function storeEdits(code: string, masked: string, { start, end }: AstNode, output: string): Edit[] {
   const open = masked.indexOf('[', start);
   const close = matchingBracket(masked, open);
   const equals = masked.indexOf('=', close);
-  const semicolon = masked[end - 1] === ';';
   if (masked.slice(start, open).trim() !== output || masked.slice(close + 1, equals).trim() !== '') throw refuse(code, start, 'a store that is not of the form output[index] = value', 'write it like this');
-  const text = `tw_store(${code.slice(open + 1, close)}, ${code.slice(equals + 1, semicolon ? end - 1 : end)})${semicolon ? ';' : ''}`;
-  return { start, end, text };
+  const stop = masked[end - 1] === ';' ? end - 1 : end;
+  return [keepingLines(masked, start, open + 1, 'tw_store('), keepingLines(masked, close, equals + 1, ', '), { start: stop, end: stop, text: ')' }];
 }
 
 /** Strips the attributes of the entry and of its parameters, so that it is a plain function. */
@@ -118,9 +135,22 @@ fn ${INSTRUMENTED_ENTRY}(@builtin(workgroup_id) tw_group: vec3u, @builtin(local_
 }`;
 }
 
+/** Replaces a stretch of text but for its line breaks. */
+function keepingLines(masked: string, start: number, end: number, text: string): Edit {
+  return { start, end, text: text + '\n'.repeat(masked.slice(start, end).split('\n').length - 1) };
+}
+
 /** Removes a stretch of text but not its line breaks. */
 function blank(masked: string, start: number, end: number): Edit {
   return { start, end, text: masked.slice(start, end).replaceAll(/[^\n]/g, ' ') };
+}
+
+function parse(code: string): AstNode[] {
+  try {
+    return new WgslParser().parse(code) as unknown as AstNode[];
+  } catch (error) {
+    throw new TilewireError('BAD_KERNEL', 'the kernel does not parse', { actual: error instanceof Error ? error.message : String(error), fix: 'see that the browser compiles it' });
+  }
 }
 
 function splice(code: string, edits: readonly Edit[]): string {

@@ -16,7 +16,7 @@ export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => Promi
   const arena = new Arena(gpu);
   try {
     const kernel = await gemm.probing();
-    const marks = arena.storage('probe marks', (elements + 1) * 4);
+    const marks = arena.storage('probe marks', (elements + 1) * 8);
     const after: Uint32Array[] = [];
     for (const run of [0, 1] as const) {
       const inputs = await operands(run);
@@ -24,7 +24,7 @@ export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => Promi
       const pass = encoder.beginComputePass({ label: 'probe' });
       pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, gpu.bind(kernel, 0, inputs));
-      pass.setBindGroup(1, gpu.bind(kernel, 1, { tw_stored: marks }));
+      pass.setBindGroup(1, gpu.bind(kernel, 1, { tw_marks: marks }));
       pass.dispatchWorkgroups(...grid);
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);
@@ -37,18 +37,20 @@ export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => Promi
   }
 }
 
-/** A mark is 4 · owner + 1 after one store; twice that after the second run if the same wavefront stored again. */
+/** Two words an element, owner and number of stores, after each of the two runs; one more element counts the stores outside. */
 export function footprintOf(first: Uint32Array, second: Uint32Array, facts: Omit<Footprint, 'owner'>): Footprint {
   const { m, n, wavefronts } = facts;
-  const refuse = (at: number, what: string, fix: string): TilewireError =>
-    new TilewireError('BAD_KERNEL', `${what}: row ${Math.floor(at / n)}, column ${at % n}, seen at workgroup ${Math.floor((first[at] >>> 2) / wavefronts)}`, { fix });
-  if (first[m * n] !== 0 || second[m * n] !== 0) throw new TilewireError('BAD_KERNEL', 'the kernel stores outside of its output', { limit: `${m * n} elements`, fix: 'guard its stores at the edges' });
+  const workgroup = (marks: Uint32Array, at: number): number => Math.floor(marks[2 * at] / wavefronts);
+  const refuse = (at: number, what: string, fix: string): TilewireError => new TilewireError('BAD_KERNEL', `${what}: row ${Math.floor(at / n)}, column ${at % n}`, { fix });
+  if (second[2 * m * n + 1] !== 0) throw new TilewireError('BAD_KERNEL', 'the kernel stores outside of its output', { actual: `${second[2 * m * n + 1]} stores in two runs`, limit: `${m * n} elements`, fix: 'guard its stores at the edges' });
   const owner = new Uint32Array(m * n);
   for (let at = 0; at < m * n; at++) {
-    if (first[at] === 0) throw refuse(at, 'an element is never stored', 'cover the whole output');
-    if ((first[at] & 3) !== 1) throw refuse(at, 'an element is stored more than once', 'let one invocation store each element, once');
-    if (second[at] >>> 0 !== (first[at] * 2) >>> 0) throw refuse(at, 'who stores an element depends on the data', 'compute indices from ids alone');
-    owner[at] = first[at] >>> 2;
+    const times = first[2 * at + 1];
+    owner[at] = first[2 * at];
+    if (times === 0) throw refuse(at, 'an element is never stored', 'cover the whole output');
+    if (times > 1) throw refuse(at, `an element is stored ${times} times (last by workgroup ${workgroup(first, at)})`, 'let one invocation store each element, once');
+    if (second[2 * at] !== owner[at] || second[2 * at + 1] !== 2)
+      throw refuse(at, `who stores an element depends on the data (workgroup ${workgroup(first, at)}, then ${workgroup(second, at)})`, 'compute indices from ids alone');
   }
   return { ...facts, owner };
 }

@@ -73,7 +73,8 @@ export function outputUses(nodes: readonly AstNode[], output: string): OutputUse
     const node = value as AstNode;
     const here = node.start >= 0 && node.end > node.start ? node : statement;
     if (here !== undefined && !shadowed) {
-      if (node.astNodeType === 'assign' && isElement(node['variable'], output) && node['operator'] === '=') {
+      // An assignment without a span of its own (in the head of a for) cannot be spliced.
+      if (node.astNodeType === 'assign' && here === node && isElement(node['variable'], output) && node['operator'] === '=') {
         const target = node['variable'] as AstNode;
         visited.add(target);
         uses.push({ role: 'store', statement: here });

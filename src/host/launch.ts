@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Browser } from 'puppeteer-core';
+import type { Browser } from 'puppeteer';
 
 const LAUNCH_MS = 30_000;
 const CLOSE_MS = 5_000;
@@ -33,9 +33,10 @@ export interface LaunchedBrowser {
   close(): Promise<void>;
 }
 
-const alive = new Set<LaunchedBrowser>();
+/** By profile folder, from before the browser starts until both are gone: how to end them at once. */
+const alive = new Map<string, () => void>();
 process.on('exit', () => {
-  for (const launched of alive) launched.kill();
+  for (const end of alive.values()) end();
 });
 
 export async function launchBrowser(options: LaunchOptions): Promise<LaunchedBrowser> {
@@ -62,8 +63,13 @@ async function start(options: LaunchOptions, unsandboxed: string | null): Promis
 }
 
 async function startOver(transport: 'pipe' | 'port', { executable, env, flags }: LaunchOptions, unsandboxed: string | null): Promise<LaunchedBrowser> {
-  const { launch } = await import('puppeteer-core');
+  const { launch } = await import('puppeteer');
   const profile = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-profile-'));
+  const forget = (): void => {
+    alive.delete(profile);
+    removeFolder(profile);
+  };
+  alive.set(profile, forget);
   let browser: Browser;
   try {
     browser = await launch({
@@ -82,7 +88,7 @@ async function startOver(transport: 'pipe' | 'port', { executable, env, flags }:
       handleSIGHUP: false,
     });
   } catch (error) {
-    removeFolder(profile);
+    forget();
     throw error;
   }
 
@@ -97,9 +103,8 @@ async function startOver(transport: 'pipe' | 'port', { executable, env, flags }:
     unsandboxed,
     stderrTail: () => [...tail],
     kill() {
-      alive.delete(launched);
       killGroup(browser);
-      removeFolder(profile);
+      forget();
     },
     async close() {
       const timeout = new Promise<void>((resolve) => {
@@ -109,7 +114,7 @@ async function startOver(transport: 'pipe' | 'port', { executable, env, flags }:
       launched.kill();
     },
   };
-  alive.add(launched);
+  alive.set(profile, launched.kill);
   return launched;
 }
 

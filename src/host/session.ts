@@ -3,7 +3,7 @@
 // run without progress become errors too; warnings of the page are handed to `say`, never lost. Whatever
 // happens, `close` ends the browser and its profile folder goes with it.
 import fs from 'node:fs';
-import type { ConsoleMessage, Page } from 'puppeteer-core';
+import type { ConsoleMessage, Page } from 'puppeteer';
 import { TilewireError, bug } from '../errors.ts';
 import type { AdapterFacts, Outcome, PageApi, Progress, RunJob, RunResult } from '../page/api.ts';
 import type { Environment } from '../verify/run-report.ts';

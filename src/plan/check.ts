@@ -2,13 +2,14 @@
 // contribution exactly once, that every tile runs once on every device, and that no wait is circular.
 // It recomputes all of it from the Plan's own data, by other means than those that made the Plan.
 import type { Plan } from './plan.ts';
+import type { Tiling } from './tiling.ts';
 
 /** Problems found, one line each; none means the Plan is proven. */
 export function checkPlan(plan: Plan): string[] {
   return [...checkTiling(plan), ...checkStages(plan), ...checkContributions(plan)];
 }
 
-function checkTiling({ tiling, devices }: Plan): string[] {
+function checkTiling({ tiling }: Plan): string[] {
   const problems: string[] = [];
   const covered = tiling.chunks.map((chunk) => new Uint8Array(chunk.elements));
   for (let piece = 0; piece < tiling.parts * tiling.wavefronts; piece++) {
@@ -22,17 +23,55 @@ function checkTiling({ tiling, devices }: Plan): string[] {
     const at = cover.findIndex((times) => times !== 1);
     if (at >= 0) problems.push(`chunk ${chunk}: element ${at} is in ${cover[at]} pieces, not in one`);
   });
-  const elements = tiling.chunks.reduce((sum, chunk) => sum + chunk.elements, 0);
-  if (elements !== tiling.m * tiling.n) problems.push(`${devices} chunks hold ${elements} elements, the output has ${tiling.m * tiling.n}`);
-  for (let chunk = 0; chunk < devices; chunk++) {
-    let next = tiling.chunkParts[chunk];
-    for (let block = 0; block < tiling.blocks; block++)
-      if (tiling.partChunk[tiling.blockParts[block]] === chunk) {
-        if (tiling.blockParts[block] !== next) problems.push(`block ${block} of chunk ${chunk} does not follow the one before it`);
-        next = tiling.blockParts[block + 1];
-      }
-    if (next !== tiling.chunkParts[chunk + 1]) problems.push(`the blocks of chunk ${chunk} end at part ${next}, its parts at ${tiling.chunkParts[chunk + 1]}`);
+  problems.push(...checkChunks(tiling), ...checkParts(tiling), ...checkBlocks(tiling));
+  return problems;
+}
+
+/** The chunks lie side by side along the axis and cover the output. */
+function checkChunks({ m, n, axis, chunks }: Tiling): string[] {
+  const problems: string[] = [];
+  let next = 0;
+  chunks.forEach(({ start, length, rows, columns, elements }, j) => {
+    if (start !== next) problems.push(`chunk ${j} starts at ${start}, the one before it ends at ${next}`);
+    next = start + length;
+    const [wantRows, wantColumns] = axis === 'rows' ? [length, n] : [m, length];
+    if (rows !== wantRows || columns !== wantColumns || elements !== rows * columns) problems.push(`chunk ${j} of ${length} ${axis} is ${rows} × ${columns} with ${elements} elements`);
+  });
+  const whole = axis === 'rows' ? m : n;
+  if (next !== whole) problems.push(`the chunks end at ${next}, the output has ${whole} ${axis}`);
+  return problems;
+}
+
+/** Parts and tiles name each other. */
+function checkParts({ parts, chunkParts, partChunk, partTile, tileParts, chunks }: Tiling): string[] {
+  const problems: string[] = [];
+  for (let part = 0; part < parts; part++) {
+    const chunk = partChunk[part];
+    if (!(part >= chunkParts[chunk] && part < chunkParts[chunk + 1])) problems.push(`part ${part} says it is of chunk ${chunk}, which has parts ${chunkParts[chunk]} to ${chunkParts[chunk + 1]}`);
+    if (tileParts[partTile[part]]?.includes(part) !== true) problems.push(`part ${part} says it is of tile ${partTile[part]}, which does not have it`);
   }
+  const named = tileParts.reduce((sum, list) => sum + list.length, 0);
+  if (named !== parts || chunkParts[chunks.length] !== parts) problems.push(`tiles name ${named} parts, chunks ${chunkParts[chunks.length]}, there are ${parts}`);
+  return problems;
+}
+
+/** Blocks cut each chunk's parts in order, all of one size but for the last, and agree with what else is said of them. */
+function checkBlocks({ blocks, blockParts, blockElements, partBlock, partChunk, chunkParts, pieceElements, wavefronts, chunks }: Tiling): string[] {
+  const problems: string[] = [];
+  let size = 1;
+  for (let block = 0; block < blocks; block++) size = Math.max(size, blockParts[block + 1] - blockParts[block]);
+  let block = 0;
+  chunks.forEach((_, chunk) => {
+    for (let part = chunkParts[chunk]; part < chunkParts[chunk + 1]; part += size, block++) {
+      const end = Math.min(part + size, chunkParts[chunk + 1]);
+      if (blockParts[block] !== part || blockParts[block + 1] !== end) problems.push(`block ${block} of chunk ${chunk} holds parts ${blockParts[block]} to ${blockParts[block + 1]}, not ${part} to ${end}`);
+      let elements = 0;
+      for (let piece = part * wavefronts; piece < end * wavefronts; piece++) elements += pieceElements[piece];
+      if (blockElements[block] !== elements) problems.push(`block ${block} claims ${blockElements[block]} elements, its pieces hold ${elements}`);
+      for (let of = part; of < end; of++) if (partBlock[of] !== block || partChunk[of] !== chunk) problems.push(`part ${of} says it is of block ${partBlock[of]}, not ${block}`);
+    }
+  });
+  if (block !== blocks) problems.push(`the chunks need ${block} blocks, there are ${blocks}`);
   return problems;
 }
 

@@ -4,7 +4,6 @@
 // wavefront and the chunk. The first update of a piece allocates its entry, whichever source it comes from;
 // when the elements that landed reach the threshold the piece is complete, the entry is free again, and a block whose
 // pieces are all complete has its DMA marked ready.
-import { TilewireError } from '../errors.ts';
 import { piecesOfBlock, routeOf, thresholdOf, type Plan } from '../plan/plan.ts';
 import type { OverflowPolicy } from '../spec/spec.ts';
 
@@ -33,7 +32,7 @@ export interface TrackerCounts {
   updates: number;
   triggers: number;
   peakEntries: number;
-  /** First updates that found their set full. */
+  /** Pieces whose first update found its set full. */
   overflows: number;
 }
 
@@ -84,7 +83,8 @@ export class Tracker {
 
   /** Pieces with an entry, spilled or not, or an update held back: what still waits for something. */
   open(): number[] {
-    return [...this.#sets.flatMap((set) => [...set.keys()]), ...this.#spilled.keys(), ...this.#stalled.flatMap((queue) => queue.map(({ piece }) => piece))].toSorted((a, b) => a - b);
+    const held = this.#stalled.flatMap((queue) => queue.map(({ piece }) => piece));
+    return [...new Set([...this.#sets.flatMap((set) => [...set.keys()]), ...this.#spilled.keys(), ...held])].toSorted((a, b) => a - b);
   }
 
   /** Threshold in elements that this tracker was configured with. */
@@ -102,7 +102,7 @@ export class Tracker {
     const set = this.#sets[index];
     const home = set.has(piece) ? set : this.#spilled.has(piece) ? this.#spilled : undefined;
     if (home === undefined && set.size >= this.geometry.ways) {
-      this.counts.overflows++;
+      if (this.landed[piece] === elements) this.counts.overflows++;
       if (this.geometry.overflow === 'stall' && !this.#makeRoom(index, piece)) {
         this.#stalled[index].push({ piece, elements });
         return;
@@ -156,7 +156,8 @@ export class Tracker {
     const { tiling } = this.plan;
     const part = Math.floor(piece / tiling.wavefronts);
     const block = tiling.partBlock[part];
-    if (--this.#pendingOfBlock[block] > 0) return;
+    // A piece that fires again is an error (checkTracker), but not one that may fire its block early.
+    if (this.fired[piece] > 1 || --this.#pendingOfBlock[block] > 0) return;
     if (routeOf(this.plan, this.device, tiling.partChunk[part]).whenComplete.kind === 'dma') {
       this.counts.triggers++;
       output.ready.push(block);
@@ -183,11 +184,4 @@ export function checkTracker(tracker: Tracker): string[] {
 export function pieceName({ tiling }: Plan, piece: number): string {
   const part = Math.floor(piece / tiling.wavefronts);
   return `chunk ${tiling.partChunk[part]} tile ${tiling.partTile[part]} wavefront ${piece % tiling.wavefronts}`;
-}
-
-/** @throws BAD_FLAG for a geometry that no address bits can index */
-export function checkGeometry({ sets, ways }: Pick<TrackerGeometry, 'sets' | 'ways'>): void {
-  if (!Number.isInteger(Math.log2(sets)) || sets < 1 || sets > 65_536)
-    throw new TilewireError('BAD_SPEC', 'tracker sets must be a power of two: the set is the low bits of the tile id', { path: 'tracker.sets', actual: sets, limit: 65_536, fix: 'use 256, as T3 does' });
-  if (!Number.isInteger(ways) || ways < 1) throw new TilewireError('BAD_SPEC', 'tracker ways must be a positive integer', { path: 'tracker.ways', actual: ways, fix: 'use 8, as T3 does' });
 }

@@ -140,6 +140,28 @@ describe('a rule broken at one place', () => {
     });
   });
 
+  test('an update too many, after the piece was complete', () => {
+    flags('complete', (events, at) => {
+      const { device, subject } = events[at];
+      const landed = events.findLast((event, index) => index < at && event.kind === 'landed' && event.device === device && event.subject === subject)!;
+      return events.toSpliced(at + 1, 0, landed);
+    });
+  });
+
+  test('a trigger dated after the read', () => {
+    flags('trigger', (events, at, plan) => {
+      const send = effectOf(plan, events, at);
+      return send < 0 ? undefined : events.with(at, { ...events[at], time: events[send].time + 1 });
+    });
+  });
+
+  test('an update applied in the moment in which its block was read', () => {
+    flags('send', (events, at, plan) => {
+      const apply = effectOf(plan, events, at);
+      return apply < 0 ? undefined : events.with(apply, { ...events[apply], time: events[at].time });
+    });
+  });
+
   test('an update said to be another device’s store', () => {
     flags('landed', (events, at) => (events[at].via === 'dma' ? events.with(at, { ...events[at], via: 'remote' }) : undefined));
   });

@@ -58,20 +58,20 @@ test('what leaves over links arrives, for any chunks', () => {
 
 test('the sums of a run are the closed forms: any devices, unequal and empty chunks, both algorithms', () => {
   fc.assert(
-    fc.property(planCases({ side: 20, devices: 13 }), fc.nat(), (given, seed) => {
+    fc.property(planCases({ side: 13, devices: 13 }), fc.nat(), (given, seed) => {
       const plan = planFor(given);
       const rows = ledgerOf(plan, simulate(plan, { seed }).log);
       expect(rows).toEqual(closedForm(plan, given.algorithm));
       expect(checkLedger(rows, closedForm(plan, given.algorithm))).toEqual([]);
     }),
-    { numRuns: 80 },
+    { numRuns: 50 },
   );
 });
 
 test.each([1, 2, 3, 16, 31, 64])('so with %i devices', (devices) => {
   for (const algorithm of ['ring', 'direct'] as const)
-    for (const m of [3, 67]) {
-      const plan = planFor({ m, n: 2, devices, algorithm, chunk: 'rows', stageTiles: 5, triggerTiles: 2, tiles: { kind: 'grid', threadM: 3, threadN: 1, lanesX: 2, lanesY: 1, wavefront: 1 } });
+    for (const m of [3, 65]) {
+      const plan = planFor({ m, n: 1, devices, algorithm, chunk: 'rows', stageTiles: 5, triggerTiles: 2, tiles: { kind: 'grid', threadM: 3, threadN: 1, lanesX: 2, lanesY: 1, wavefront: 1 } });
       expect(ledgerOf(plan, simulate(plan, { seed: devices }).log)).toEqual(closedForm(plan, algorithm));
     }
 });

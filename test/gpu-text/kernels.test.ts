@@ -82,8 +82,9 @@ describe.each(KERNELS)('$name', (kernel) => {
         const tile = kernel.tileFor(shape, axis, sizes);
         expect(kernel.tileProblem(tile)).toBeUndefined();
         expect(kernel.tileFor(shape, axis, sizes)).toEqual(tile);
+        // 64 lanes are aimed at; a divisor of the chunk that needs some more (17 x 4) is still better than a straddling tile.
         const [x, y] = kernel.workgroupSize(tile);
-        expect(x * y).toBeLessThanOrEqual(64);
+        expect(x * y).toBeLessThanOrEqual(128);
       }),
     );
   });

@@ -1,8 +1,8 @@
 // What a GPU test starts from: a page of the shared browser on which `window.tilewire` is open. A test file
 // has one page; after a test that failed, the next one gets a fresh page. An uncaught error in the page
 // fails the test that was running, and without an adapter the tests are skipped, saying so.
-import { connect } from 'puppeteer-core';
-import type { Browser, Page } from 'puppeteer-core';
+import { connect } from 'puppeteer';
+import type { Browser, Page } from 'puppeteer';
 import { afterAll, inject, test } from 'vitest';
 import type { TestContext } from 'vitest';
 import type { AdapterFacts, Outcome } from '../../src/page/api.ts';

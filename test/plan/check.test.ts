@@ -301,7 +301,7 @@ test('names what is wrong, and where', () => {
     return checkPlan(plan as Plan);
   };
   expect(problemsOf(({ stages }) => stages[2][1].tiles.pop())).toEqual(['device 2: tile 0 runs 0 times, not 1']);
-  expect(problemsOf(({ stages }) => stages[2].reverse())).toHaveLength(3);
+  expect(problemsOf(({ stages }) => (stages[2] = stages[2].toReversed()))).toHaveLength(3);
   expect(problemsOf(({ tiling }) => tiling.runs[0]++)).toEqual(['chunk 0: element 0 is in 0 pieces, not in one']);
   expect(problemsOf(({ mapping }) => (mapping.routes[1][0].storeTo = 2))).toEqual([
     'chunk 0 on device 1 expects [local, dma 2], the Plan sends [dma 2]',

@@ -1,8 +1,9 @@
 // Random requests for Plans: small, so that a test can recompute everything element by element, and odd: tiles that
 // do not divide the chunks, more devices than rows, owner maps that are no rectangles.
 import * as fc from 'fast-check';
-import { gridFootprint, type Footprint, type LaneRectangle } from '../../src/plan/footprint.ts';
+import { gridFootprint, type Footprint } from '../../src/plan/footprint.ts';
 import { planOf, type Plan } from '../../src/plan/plan.ts';
+import type { LaneRectangle } from '../../src/spec/kernels.ts';
 import type { Algorithm, ChunkAxis } from '../../src/spec/spec.ts';
 import { randomOf } from './random.ts';
 

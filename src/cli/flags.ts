@@ -41,6 +41,7 @@ export interface SpecFlags {
   readonly stageTiles?: number;
   readonly triggerTiles?: number;
   readonly lag?: number;
+  readonly skew?: number;
   readonly overflow?: OverflowPolicy;
   readonly fault?: readonly Fault[];
 }
@@ -59,6 +60,11 @@ export function parseInteger(text: string, path: string): number {
   if (!/^[+-]?\d+$/.test(text.trim()) || !Number.isSafeInteger(Number(text))) {
     throw new TilewireError('BAD_FLAG', 'not a whole number', { path, actual: text, fix: `write e.g. ${path} 8` });
   }
+  return Number(text);
+}
+
+export function parseDecimal(text: string, path: string): number {
+  if (!/^[+-]?(\d+(\.\d*)?|\.\d+)$/.test(text.trim())) throw new TilewireError('BAD_FLAG', 'not a number', { path, actual: text, fix: `write e.g. ${path} 0.5` });
   return Number(text);
 }
 
@@ -130,6 +136,7 @@ export function addSpecFlags(command: Command): Command {
     integer('--stage-tiles <TILES>', '--stage-tiles', "tiles per stage, which is one dispatch (default: a quarter of the step's, rounded up)"),
     integer('--trigger-tiles <TILES>', '--trigger-tiles', 'tiles per DMA block, which is what one trigger sends (default: 8)'),
     integer('--lag <EPOCHS>', '--lag', 'a trigger seen in the counters of epoch e is executed in epoch e + lag (default: 2)'),
+    option('--skew <F>', "stages of device d take (1 + F*u(seed, d)) * (1 + F/4*u(seed, d, stage)) times as long, u uniform in [0, 1): a device that is behind misses epochs, so that updates arrive in another order; 0 to 4 (default: 0)").argParser(reading('--skew', parseDecimal)),
     word('--overflow <POLICY>', '--overflow', ['spill', 'stall'], 'what the tracker does when a set is full (default: spill)'),
     option('--fault <FAULT>', `break the run on purpose to see it caught (repeatable): KIND:device=D,chunk=C,tile=T[,delta=X], KIND one of ${FAULT_KINDS.join(', ')}`).argParser<Fault[]>((value, faults: Fault[] | undefined) => [
       ...(faults ?? []),
@@ -166,7 +173,7 @@ export function specRequest(flags: SpecFlags, trained?: TrainedOperands): SpecRe
 
 /** Names of the Spec's flags that were given, as they are written. */
 export function givenSpecFlags(flags: SpecFlags): string[] {
-  const names = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'seed', 'chunk', 'kernelName', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'overflow', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
+  const names = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'seed', 'chunk', 'kernelName', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
   return names.filter((name) => flags[name] !== undefined).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 

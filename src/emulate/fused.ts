@@ -6,6 +6,7 @@ import { EventLog } from '../events/log.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
 import type { Gemm } from '../gpu/gemm.ts';
 import { chunkOfBlock, routeOf, type Plan } from '../plan/plan.ts';
+import { stageFactor } from '../spec/skew.ts';
 import type { Spec } from '../spec/spec.ts';
 import { Tracker } from '../tracker/tracker.ts';
 import { EpochEncoder, type Arrival } from './epoch.ts';
@@ -52,6 +53,8 @@ export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, p
   const readings: (Promise<Reading> | null)[] = [];
   const ready: number[][] = devices.map(() => []);
   const nextStage = devices.map(() => 0);
+  // A share of a stage that each device has time for: an epoch brings 1 / factor, a stage takes 1.
+  const credit = devices.map(() => 0);
   const groups: TimedGroup[] = [];
   const stages = plan.stages.reduce((sum, of) => sum + of.length, 0);
   let stagesDone = 0;
@@ -82,6 +85,9 @@ export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, p
     for (const device of devices) {
       const stage = plan.stages[device][nextStage[device]];
       if (stage === undefined) continue;
+      credit[device] += 1 / stageFactor(spec.skew, spec.seed, device, nextStage[device]);
+      if (credit[device] < 1) continue;
+      credit[device]--;
       nextStage[device]++;
       stagesDone++;
       encoder.gemmStage(epoch, device, stage);
@@ -115,7 +121,8 @@ export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, p
     for (const { device, part } of corrupted) corrupt(gpu, plan, memory, device, part);
     for (const { device, block } of early) ready[device].push(block);
     progress(stagesDone, stages);
-    const idle = readings[epoch] === null && arrivals.length === 0 && ready.every((blocks) => blocks.length === 0);
+    // With skew, an epoch may pass in which every device that has a stage left is still at work on it.
+    const idle = stagesDone === stages && readings[epoch] === null && arrivals.length === 0 && ready.every((blocks) => blocks.length === 0);
     if (idle && readings.slice(taken).every((reading) => reading === null)) break;
   }
   await gpu.idle();

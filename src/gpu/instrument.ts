@@ -2,10 +2,12 @@
 // entry becomes a plain function whose builtins are separate parameters; a new entry finds the virtual
 // workgroup, calls it, and flushes the counters after the call. Every store to the output goes through
 // tw_store of the space (shaders/output-space.wgsl, shaders/probe-space.wgsl). All edits are splices into the kernel's
-// own text that keep its line numbers; the space is appended behind it.
+// own text that keep its line numbers; the space is appended behind it, in a bind group that the kernel leaves free.
+// Functions that the entry does not reach are dropped: they may do with the output what they like.
 import { TilewireError } from '../errors.ts';
-import { WgslParser } from 'wgsl_reflect/wgsl_reflect.module.js';
-import { maskComments, matchingBracket, outputUses, type AstNode } from './wgsl-text.ts';
+import { redirectStores, type Edit } from './output-space.ts';
+import { declarationOf } from './output-binding.ts';
+import { reachable, readModule, refuse, type Function, type Module } from './wgsl-tokens.ts';
 
 export interface Instrumentation {
   readonly entry: string;
@@ -23,90 +25,77 @@ export interface Instrumentation {
 export const INSTRUMENTED_ENTRY = 'tw_main';
 
 /** What the spaces call or name of WGSL's own. */
-const BUILTINS_OF_SPACES = ['min', 'atomicAdd', 'atomicStore', 'vec3u', 'u32', 'f32', 'bool'];
-
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
+const BUILTINS_OF_SPACES = ['min', 'atomicAdd', 'atomicStore', 'vec2f', 'vec3u', 'vec4f', 'u32', 'f32', 'bool'];
+/** The bind group that the texts of the spaces name; the next free one of the kernel takes its place. */
+const GROUP_OF_SPACES = /@group\(1\)/g;
+const MOST_GROUPS = 4;
 
 /**
  * Rewrites a kernel (constants baked in) for one space.
  * @throws BAD_KERNEL, with the line, when a use of the output cannot be followed
  */
 export function instrument(code: string, options: Instrumentation): string {
-  const nodes = parse(code);
-  const masked = maskComments(code);
-  const reserved = masked.search(/\b(tw_|TW_|Tw[A-Z])/);
-  if (reserved >= 0) throw refuse(code, reserved, 'names that start with tw_, TW_ or Tw belong to the instrumentation', 'rename it');
-  const ownGroup = masked.search(/@group\s*\(\s*1u?\s*\)/);
-  if (ownGroup >= 0) throw refuse(code, ownGroup, 'bind group 1 belongs to the instrumentation', 'use group 0');
-  const hidden = nodes.find((node) => BUILTINS_OF_SPACES.includes(node.name ?? ''));
-  if (hidden !== undefined) throw refuse(code, hidden.start, `${hidden.name} hides the builtin of that name from the instrumentation`, 'rename it');
-  const entry = nodes.find((node) => node.astNodeType === 'function' && node.name === options.entry);
-  if (entry === undefined) throw new TilewireError('BAD_KERNEL', 'the kernel has no such entry point', { path: options.entry });
+  const module = readModule(code);
+  checkNames(module);
+  const entry = module.functions.find(({ name }) => name === options.entry);
+  if (entry === undefined) throw new TilewireError('BAD_KERNEL', 'the kernel has no such entry point', { path: options.entry, actual: module.functions.filter(({ isEntry }) => isEntry).map(({ name }) => name) });
+  const reached = reachable(module, options.entry);
   const edits = [
-    removeBinding(nodes, options.output, code, masked),
-    ...rewriteStores(nodes, code, masked, options),
-    ...plainEntry(entry, code, masked),
+    removeBinding(module, options.output),
+    ...module.functions.filter(({ name }) => !reached.has(name)).map(({ first, bodyClose }) => tokens(module, first, bodyClose)),
+    ...redirectStores(module, options.output, module.functions.filter(({ name }) => reached.has(name)), options.elements),
+    ...plainEntry(module, entry),
   ];
-  return `${splice(code, edits)}\n${newEntry(entry, options, code)}\n${options.space}`;
+  return `${splice(code, edits)}\n${newEntry(module, entry, options)}\n${options.space.replaceAll(GROUP_OF_SPACES, `@group(${spaceGroup(module)})`)}`;
 }
 
-function removeBinding(nodes: readonly AstNode[], output: string, code: string, masked: string): Edit {
-  const binding = nodes.find((node) => node.astNodeType === 'var' && node.name === output);
-  if (binding === undefined) throw new TilewireError('BAD_KERNEL', 'the kernel has no such output binding', { path: output });
-  if (binding.type?.name !== 'array' || binding.type.format?.name !== 'f32') throw refuse(code, binding.start, 'the output must be an array<f32>', 'give it this type');
-  return blank(masked, binding.start, binding.end);
+/** The first bind group that the kernel leaves free: where the space's own bindings go. */
+export function spaceGroupOf(code: string): number {
+  return spaceGroup(readModule(code));
 }
 
-function rewriteStores(nodes: readonly AstNode[], code: string, masked: string, { output, elements }: Instrumentation): Edit[] {
-  const uses = outputUses(nodes, output);
-  const other = uses.find(({ role }) => role === 'other');
-  if (other !== undefined) throw refuse(code, other.statement.start, `this use of the output ${output} cannot be followed: only ${output}[index] = value can`, 'keep partial sums in a local variable, store them once, do not read the output');
-  const stores = uses.filter(({ role }) => role === 'store').flatMap(({ statement }) => storeEdits(code, masked, statement, output));
-  if (stores.length === 0) throw new TilewireError('BAD_KERNEL', 'the kernel never stores to its output', { path: output });
-  return [...stores, ...lengthEdits(code, masked, uses.filter(({ role }) => role === 'length').map(({ statement }) => statement), output, elements)];
+function spaceGroup({ code, tokens }: Module): number {
+  const used = tokens.flatMap(({ text }, at) => (text === 'group' && tokens[at - 1]?.text === '@' ? [Number.parseInt(tokens[at + 2].text)] : []));
+  const group = Math.max(0, ...used) + 1;
+  if (group >= MOST_GROUPS) throw refuse(code, 0, 'the kernel leaves no bind group free', `use groups 0 to ${MOST_GROUPS - 2} only`);
+  return group;
 }
 
-/** `arrayLength(&c)` → its number. The tree knows which ones are meant, the text where they are: both must agree. */
-function lengthEdits(code: string, masked: string, statements: readonly AstNode[], output: string, elements: number): Edit[] {
-  const found = [...masked.matchAll(new RegExp(`\\barrayLength\\s*\\(\\s*&\\s*${output}\\s*\\)`, 'g'))];
-  const inside = ({ start, end }: AstNode, index: number): boolean => index >= start && index < end;
-  const fix = `write arrayLength(&${output}), and name no local variable ${output}`;
-  const unseen = statements.find((statement) => !found.some(({ index }) => inside(statement, index)));
-  if (unseen !== undefined) throw refuse(code, unseen.start, `the length of ${output} is asked for in another form`, fix);
-  const alike = found.find(({ index }) => !statements.some((statement) => inside(statement, index)));
-  if (alike !== undefined || found.length !== statements.length) throw refuse(code, (alike ?? found[0]).index, `this only looks like the length of the output ${output}`, fix);
-  return found.map(({ 0: text, index }) => keepingLines(masked, index, index + text.length, `${elements}u`));
+function checkNames({ code, tokens, functions, match }: Module): void {
+  const reserved = tokens.find(({ text, isName }) => isName && /^(tw_|TW_|Tw[A-Z])/.test(text));
+  if (reserved !== undefined) throw refuse(code, reserved.start, 'names that start with tw_, TW_ or Tw belong to the instrumentation', 'rename it');
+  const declared = functions.map(({ keyword }) => keyword + 1);
+  for (let at = 0; at < tokens.length; at++) {
+    if (tokens[at].text === '{') at = match[at];
+    if (['const', 'override', 'alias', 'struct'].includes(tokens[at].text)) declared.push(at + 1);
+  }
+  const hidden = declared.find((at) => BUILTINS_OF_SPACES.includes(tokens[at].text));
+  if (hidden !== undefined) throw refuse(code, tokens[hidden].start, `${tokens[hidden].text} hides the builtin of that name from the instrumentation`, 'rename it');
 }
 
-/** `c[index] = value;` → `tw_store(index, value);`: three splices around the two expressions. */
-function storeEdits(code: string, masked: string, { start, end }: AstNode, output: string): Edit[] {
-  const open = masked.indexOf('[', start);
-  const close = matchingBracket(masked, open);
-  const equals = masked.indexOf('=', close);
-  if (masked.slice(start, open).trim() !== output || masked.slice(close + 1, equals).trim() !== '') throw refuse(code, start, 'a store that is not of the form output[index] = value', 'write it like this');
-  const stop = masked[end - 1] === ';' ? end - 1 : end;
-  return [keepingLines(masked, start, open + 1, 'tw_store('), keepingLines(masked, close, equals + 1, ', '), { start: stop, end: stop, text: ')' }];
+/** Removes tokens from..to (both included). */
+const tokens = ({ tokens }: Module, from: number, to: number): Edit => ({ start: tokens[from].start, end: tokens[to].end, text: '' });
+
+function removeBinding(module: Module, output: string): Edit {
+  const found = declarationOf(module, output);
+  if (found === undefined) throw new TilewireError('BAD_KERNEL', 'the kernel has no such output binding', { path: output });
+  return tokens(module, found.from, found.to);
 }
 
 /** Strips the attributes of the entry and of its parameters, so that it is a plain function. */
-function plainEntry(entry: AstNode, code: string, masked: string): Edit[] {
-  const keyword = entry.start + masked.slice(entry.start, entry.end).search(new RegExp(`\\bfn\\s+${entry.name}\\b`));
-  const open = masked.indexOf('(', keyword);
-  const close = matchingBracket(masked, open);
-  for (const argument of entry.args ?? [])
-    if (builtinOf(argument) === undefined) throw refuse(code, entry.start, `parameter ${argument.name} of the entry point is no builtin`, 'take each builtin as a parameter of its own');
-  const parameters = [...masked.slice(open, close).matchAll(/@builtin\s*\(\s*\w+\s*\)/g)].map(({ 0: text, index }) => blank(masked, open + index, open + index + text.length));
-  return [blank(masked, entry.start, keyword), ...parameters];
+function plainEntry(module: Module, { first, keyword, parameters }: Function): Edit[] {
+  const attributes = first < keyword ? [tokens(module, first, keyword - 1)] : [];
+  return [
+    ...attributes,
+    ...parameters.map(({ builtin, name, from }) => {
+      if (builtin === undefined) throw refuse(module.code, module.tokens[from].start, `parameter ${name} of the entry point is no builtin`, 'take each builtin as a parameter of its own');
+      return tokens(module, from, from + 4);
+    }),
+  ];
 }
 
-const builtinOf = (argument: AstNode): string | undefined => argument.attributes?.find(({ name }) => name === 'builtin')?.value as string | undefined;
-
 /** The new entry: virtual builtins, the call, and the flush after it. */
-function newEntry(entry: AstNode, { workgroupSize: [x, y, z], grid: [gx, gy, gz] }: Instrumentation, code: string): string {
+function newEntry({ code, tokens }: Module, entry: Function, { workgroupSize: [x, y, z], grid: [gx, gy, gz] }: Instrumentation): string {
   const own = new Set<string>();
   const virtual: Record<string, string> = {
     workgroup_id: 'tw_virtual',
@@ -116,10 +105,9 @@ function newEntry(entry: AstNode, { workgroupSize: [x, y, z], grid: [gx, gy, gz]
     global_invocation_id: `tw_virtual * vec3u(${x}u, ${y}u, ${z}u) + tw_local`,
   };
   const passed: Record<string, string> = { subgroup_invocation_id: 'u32', subgroup_size: 'u32' };
-  const args = (entry.args ?? []).map((argument) => {
-    const builtin = builtinOf(argument)!;
-    if (builtin in virtual) return virtual[builtin];
-    if (!(builtin in passed)) throw refuse(code, entry.start, `builtin ${builtin} is not known`, 'use the compute builtins of WGSL');
+  const args = entry.parameters.map(({ builtin, from }) => {
+    if (builtin !== undefined && builtin in virtual) return virtual[builtin];
+    if (builtin === undefined || !(builtin in passed)) throw refuse(code, tokens[from].start, `builtin ${builtin} is not known`, 'use the compute builtins of WGSL');
     own.add(builtin);
     return `tw_${builtin}`;
   });
@@ -135,31 +123,12 @@ fn ${INSTRUMENTED_ENTRY}(@builtin(workgroup_id) tw_group: vec3u, @builtin(local_
 }`;
 }
 
-/** Replaces a stretch of text but for its line breaks. */
-function keepingLines(masked: string, start: number, end: number, text: string): Edit {
-  return { start, end, text: text + '\n'.repeat(masked.slice(start, end).split('\n').length - 1) };
-}
-
-/** Removes a stretch of text but not its line breaks. */
-function blank(masked: string, start: number, end: number): Edit {
-  return { start, end, text: masked.slice(start, end).replaceAll(/[^\n]/g, ' ') };
-}
-
-function parse(code: string): AstNode[] {
-  try {
-    return new WgslParser().parse(code) as unknown as AstNode[];
-  } catch (error) {
-    throw new TilewireError('BAD_KERNEL', 'the kernel does not parse', { actual: error instanceof Error ? error.message : String(error), fix: 'see that the browser compiles it' });
-  }
-}
-
+/** Applies the edits; the line breaks of what they replace stay, so that every line keeps its number. */
 function splice(code: string, edits: readonly Edit[]): string {
   let text = code;
-  for (const { start, end, text: replacement } of edits.toSorted((one, other) => other.start - one.start)) text = text.slice(0, start) + replacement + text.slice(end);
+  for (const { start, end, text: replacement } of edits.toSorted((one, other) => other.start - one.start || other.end - one.end)) {
+    const breaks = code.slice(start, end).split('\n').length - 1;
+    text = text.slice(0, start) + replacement + '\n'.repeat(breaks) + text.slice(end);
+  }
   return text;
-}
-
-function refuse(code: string, at: number, what: string, fix: string): TilewireError {
-  const line = code.slice(0, at).split('\n').length;
-  return new TilewireError('BAD_KERNEL', what, { path: `line ${line}`, actual: code.split('\n')[line - 1]?.trim(), fix });
 }

@@ -22,6 +22,7 @@ export interface Problem {
 /** Workgroups per dimension of one dispatch that every WebGPU adapter takes, and so the largest stage. */
 export const MAX_STAGE_TILES = 65535;
 export const MAX_LAG = 16;
+export const MAX_SKEW = 4;
 const U32_MAX = 2 ** 32 - 1;
 
 /** Every way in which `spec` breaks a limit; empty when it is good. Assumes that the types are right. */
@@ -42,6 +43,9 @@ export function specProblems(spec: Spec): Problem[] {
     ...whole('stageTiles', spec.stageTiles, 1, MAX_STAGE_TILES, 'a stage is one dispatch: give fewer tiles'),
     ...whole('triggerTiles', spec.triggerTiles, 1, U32_MAX, 'a DMA block holds at least one tile'),
     ...whole('lag', spec.lag, 1, MAX_LAG, 'a trigger is executed at the earliest in the next epoch'),
+    ...(spec.skew >= 0 && spec.skew <= MAX_SKEW
+      ? []
+      : [{ path: 'skew', what: 'not a number in range', actual: spec.skew, limit: `0..${MAX_SKEW}`, fix: 'give 0 for devices in step, more for devices that run further apart' }]),
     ...powerOfTwo('wavefront', spec.wavefront, 4, 128, 'a wavefront is whole quads (kernels swap values within 4 lanes), and no GPU has more than 128 lanes'),
     ...powerOfTwo('tracker.sets', spec.tracker.sets, 1, 65536, 'the set is the low bits of the tile id'),
     ...whole('tracker.ways', spec.tracker.ways, 1, 1024, 'give at least one way'),

@@ -37,6 +37,7 @@ const schema: z.ZodType<Spec> = z.strictObject({
   stageTiles: count,
   triggerTiles: count,
   lag: count,
+  skew: z.number(),
   triggers: z.literal('host'),
   overflow: z.enum(['spill', 'stall']),
   tracker: z.strictObject({ sets: count, ways: count }),

@@ -43,6 +43,7 @@ export type SpecRequest = Maybe<{
   stageTiles: number;
   triggerTiles: number;
   lag: number;
+  skew: number;
   overflow: OverflowPolicy;
   trackerSets: number;
   trackerWays: number;
@@ -81,6 +82,7 @@ export async function resolveSpec(request: SpecRequest): Promise<Spec> {
     stageTiles: request.stageTiles ?? stageTilesFor(gemm, tile, chunk, chunks),
     triggerTiles: request.triggerTiles ?? 8,
     lag: request.lag ?? 2,
+    skew: request.skew ?? 0,
     triggers: 'host',
     overflow: request.overflow ?? 'spill',
     tracker: { sets: request.trackerSets ?? 256, ways: request.trackerWays ?? 8 },

@@ -68,6 +68,8 @@ export interface Spec {
   readonly triggerTiles: number;
   /** A trigger seen in the counters of epoch e is executed in epoch e + lag. */
   readonly lag: number;
+  /** F ≥ 0 of `skew.ts`: how far devices and stages run apart in time; 0 is in step. */
+  readonly skew: number;
   readonly triggers: 'host';
   readonly overflow: OverflowPolicy;
   readonly tracker: { readonly sets: number; readonly ways: number };

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
-import { addLimitFlags, addReportFlags, addSpecFlags, givenSpecFlags, parseFault, parseInteger, parseSeconds, specRequest } from '../../src/cli/flags.ts';
+import { addLimitFlags, addReportFlags, addSpecFlags, givenSpecFlags, parseDecimal, parseFault, parseInteger, parseSeconds, specRequest } from '../../src/cli/flags.ts';
 import { TilewireError } from '../../src/errors.ts';
 
 function refusal(parse: () => unknown): string {
@@ -15,12 +15,12 @@ const parse = (...argv: string[]) => addLimitFlags(addReportFlags(addSpecFlags(n
 
 test('every flag of the Spec arrives in the request under its name', () => {
   const flags = parse(
-    ...'--m 1 --n 2 --k 3 --devices 4 --collective reduce-scatter --algorithm direct --operands normal --seed 5 --chunk rows --kernel-name x --tile 8x16x4 --wavefront 32 --stage-tiles 6 --trigger-tiles 7 --lag 3 --overflow stall'.split(' '),
+    ...'--m 1 --n 2 --k 3 --devices 4 --collective reduce-scatter --algorithm direct --operands normal --seed 5 --chunk rows --kernel-name x --tile 8x16x4 --wavefront 32 --stage-tiles 6 --trigger-tiles 7 --lag 3 --skew 0.5 --overflow stall'.split(' '),
     '--fault', 'unwritten-output', '--fault', 'threshold:device=1,chunk=2,tile=3,delta=-1',
   );
   expect(specRequest(flags)).toEqual({
     m: 1, n: 2, k: 3, devices: 4, collective: 'reduce-scatter', algorithm: 'direct', operands: 'normal', seed: 5, chunk: 'rows', kernelName: 'x', tile: { m: 8, n: 16, k: 4 },
-    wavefront: 32, stageTiles: 6, triggerTiles: 7, lag: 3, overflow: 'stall',
+    wavefront: 32, stageTiles: 6, triggerTiles: 7, lag: 3, skew: 0.5, overflow: 'stall',
     faults: [{ kind: 'unwritten-output' }, { kind: 'threshold', device: 1, chunk: 2, tile: 3, delta: -1 }],
   });
   expect(givenSpecFlags(flags)).toContain('--kernel-name');
@@ -41,6 +41,11 @@ test('bytes and seconds', () => {
 test('integers are whole and safe, and blame their flag', () => {
   expect(parseInteger('-3', '--m')).toBe(-3);
   for (const text of ['1.5', '1e3', '', 'x', '0x10', '99999999999999999999']) expect(refusal(() => parse('--m', text))).toContain('not a whole number (at --m');
+});
+
+test('a number may have a fraction, and blames its flag', () => {
+  for (const [text, value] of [['4', 4], ['.25', 0.25], ['-1', -1]] as const) expect(parseDecimal(text, '--skew')).toBe(value);
+  for (const text of ['', '.', 'x', '1e3', '0x1', 'Infinity', '1,5']) expect(refusal(() => parse('--skew', text))).toContain('not a number (at --skew');
 });
 
 test('a flag that swallows the next flag is refused', () => {

@@ -23,6 +23,7 @@ const cases = pairwise({
   stageTiles: [undefined, 1, 3, 1000],
   triggerTiles: [1, 3, 8],
   lag: [2, 1, 3],
+  skew: [0, 0.5, 4],
   wavefront: [64, 4],
   tracker: [
     { trackerSets: 256, trackerWays: 8, overflow: 'spill' },

@@ -25,6 +25,7 @@ export const run: RunReport = {
     stageTiles: 34,
     triggerTiles: 8,
     lag: 2,
+    skew: 0,
     triggers: 'host',
     overflow: 'spill',
     tracker: { sets: 256, ways: 8 },

@@ -50,6 +50,10 @@ test('a right run', () => {
   `);
 });
 
+test('skew is said where there is some', () => {
+  expect(runTable({ ...run, spec: { ...run.spec, skew: 0.5 } })).toContain('lag 2, skew 0.5, overflow spill');
+});
+
 test('every measured figure has its definition', () => {
   expect(MEASURED_FIGURES.map(({ name }) => name).sort()).toEqual(Object.keys(run.measured).sort());
 });

@@ -54,7 +54,7 @@ function broken(path: string, value: unknown): unknown {
 
 test.each<[string, unknown]>([
   ['version', 2], ['name', 5], ['gemm.m', '64'], ['gemm.k', undefined], ['gemm.n', 1.5], ['dtype', 'f16'], ['devices', null], ['collective', 'all-gather'],
-  ['algorithm', 'tree'], ['chunk', 'diagonal'], ['kernel.hash', 'abc'], ['triggers', 'gpu'], ['overflow', 'drop'], ['tracker.ways', undefined], ['faults', {}], ['operands.range', undefined],
+  ['algorithm', 'tree'], ['chunk', 'diagonal'], ['kernel.hash', 'abc'], ['skew', '1'], ['triggers', 'gpu'], ['overflow', 'drop'], ['tracker.ways', undefined], ['faults', {}], ['operands.range', undefined],
 ])('a wrong type is refused with its path: %s = %j', (path, value) => {
   const error = refusal(broken(path, value));
   expect(error).toMatchObject({ code: 'BAD_SPEC', exitCode: 2 });
@@ -62,7 +62,7 @@ test.each<[string, unknown]>([
 });
 
 test.each<[string, unknown]>([
-  ['gemm.m', 0], ['gemm.n', -1], ['devices', 65], ['seed', 2 ** 32], ['wavefront', 48], ['stageTiles', 65536], ['triggerTiles', 0], ['lag', 17], ['tracker.sets', 3],
+  ['gemm.m', 0], ['gemm.n', -1], ['devices', 65], ['seed', 2 ** 32], ['wavefront', 48], ['stageTiles', 65536], ['triggerTiles', 0], ['lag', 17], ['skew', -0.1], ['skew', 4.1], ['tracker.sets', 3],
   ['kernel.name', 'gemm-none'], ['operands.range', 5], ['kernel.tile.k', 0],
 ])('a broken limit is refused with its path: %s = %j', (path, value) => {
   const error = refusal(broken(path, value));

@@ -23,6 +23,7 @@ export const requests: fc.Arbitrary<SpecRequest> = fc
       stageTiles: maybe(fc.integer({ min: 1, max: 65535 })),
       triggerTiles: maybe(fc.integer({ min: 1, max: 100 })),
       lag: maybe(fc.integer({ min: 1, max: 16 })),
+      skew: maybe(fc.double({ min: 0, max: 4, noNaN: true }).map(Math.abs)),
       overflow: maybe(fc.constantFrom('spill', 'stall')),
       faults: maybe(fc.constantFrom([], [{ kind: 'unwritten-output' }], [{ kind: 'threshold', device: 0, chunk: 0, tile: 0, delta: 1 }, { kind: 'early-read', device: 0, chunk: 0, tile: 0 }])),
     }) as fc.Arbitrary<SpecRequest>,

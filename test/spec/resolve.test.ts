@@ -21,7 +21,7 @@ test('the main job: every default is filled in', async () => {
   expect(spec).toMatchObject({
     version: 1, name: 't-nlg fc2 TP 8', gemm: { m: 256, n: 4256, k: 2128 }, dtype: 'f32', devices: 8,
     collective: 'reduce-scatter', algorithm: 'ring', chunk: 'columns', operands: { kind: 'exact', range: 4 }, seed: 1,
-    wavefront: 64, triggerTiles: 8, lag: 2, triggers: 'host', overflow: 'spill', tracker: { sets: 256, ways: 8 }, faults: [],
+    wavefront: 64, triggerTiles: 8, lag: 2, skew: 0, triggers: 'host', overflow: 'spill', tracker: { sets: 256, ways: 8 }, faults: [],
   } satisfies Partial<Spec>);
   expect(spec.kernel.name).toBe('gemm-register');
   expect(spec.kernel.hash).toBe(await kernelHash('gemm-register'));
@@ -109,6 +109,9 @@ const bad: [string, SpecRequest, string, string?][] = [
   ['an empty block', { ...shape, triggerTiles: 0 }, '--trigger-tiles'],
   ['no lag', { ...shape, lag: 0 }, '--lag'],
   ['too much lag', { ...shape, lag: 17 }, '--lag'],
+  ['a negative skew', { ...shape, skew: -0.5 }, '--skew'],
+  ['too much skew', { ...shape, skew: 4.01 }, '--skew'],
+  ['a skew that is none', { ...shape, skew: Number.NaN }, '--skew'],
   ['tracker sets', { ...shape, trackerSets: 100 }, 'tracker.sets'],
   ['tracker ways', { ...shape, trackerWays: 0 }, 'tracker.ways'],
   ['a fault on no device', { ...shape, faults: [{ kind: 'corrupt-tile', ...at, device: 4 }] }, 'faults[0].device'],

@@ -36,6 +36,10 @@ export interface SpecFlags {
   readonly seed?: number;
   readonly chunk?: ChunkAxis;
   readonly kernelName?: string;
+  /** File of a kernel that is not ours, its entry and its bindings file. */
+  readonly kernel?: string;
+  readonly entry?: string;
+  readonly bindings?: string;
   readonly tile?: Tile;
   readonly wavefront?: number;
   readonly stageTiles?: number;
@@ -43,6 +47,8 @@ export interface SpecFlags {
   readonly lag?: number;
   readonly skew?: number;
   readonly overflow?: OverflowPolicy;
+  readonly trackerSets?: number;
+  readonly trackerWays?: number;
   readonly fault?: readonly Fault[];
 }
 
@@ -131,6 +137,9 @@ export function addSpecFlags(command: Command): Command {
     seedFlag(),
     word('--chunk <AXIS>', '--chunk', ['rows', 'columns'], 'dimension along which the output is scattered (default: the longer; rows when equal). The first (length mod devices) chunks are one longer'),
     text('--kernel-name <NAME>', '--kernel-name', 'built-in GEMM kernel (default: the fastest known on a software adapter)'),
+    text('--kernel <FILE>', '--kernel', 'a WGSL GEMM of your own, unmodified: it is instrumented, probed, fused and checked like a built-in one'),
+    text('--entry <NAME>', '--entry', 'its compute entry point (default: the only one)'),
+    text('--bindings <FILE>', '--bindings', 'JSON that says what names and types cannot: see below (default: the .json beside the kernel)'),
     option('--tile <MxNxK>', "a workgroup's tile: rows x columns of C, and depth of the inner loop, elements (default: divides the chunk where one does)").argParser(reading('--tile', parseTile)),
     integer('--wavefront <LANES>', '--wavefront', 'lanes of a virtual wavefront (default: 64)'),
     integer('--stage-tiles <TILES>', '--stage-tiles', "tiles per stage, which is one dispatch (default: a quarter of the step's, rounded up)"),
@@ -138,6 +147,8 @@ export function addSpecFlags(command: Command): Command {
     integer('--lag <EPOCHS>', '--lag', 'a trigger seen in the counters of epoch e is executed in epoch e + lag (default: 2)'),
     option('--skew <F>', "stages of device d take (1 + F*u(seed, d)) * (1 + F/4*u(seed, d, stage)) times as long, u uniform in [0, 1): a device that is behind misses epochs, so that updates arrive in another order; 0 to 4 (default: 0)").argParser(reading('--skew', parseDecimal)),
     word('--overflow <POLICY>', '--overflow', ['spill', 'stall'], 'what the tracker does when a set is full (default: spill)'),
+    integer('--tracker-sets <SETS>', '--tracker-sets', "sets of each device's tracker, a power of two (default: 256)"),
+    integer('--tracker-ways <WAYS>', '--tracker-ways', 'entries of a set (default: 8)'),
     option('--fault <FAULT>', `break the run on purpose to see it caught (repeatable): KIND:device=D,chunk=C,tile=T[,delta=X], KIND one of ${FAULT_KINDS.join(', ')}`).argParser<Fault[]>((value, faults: Fault[] | undefined) => [
       ...(faults ?? []),
       reading('--fault', parseFault)(value, undefined),
@@ -167,13 +178,13 @@ export function addLimitFlags(command: Command): Command {
 
 /** The given flags as a request; `trained` has been read already when they ask for it. */
 export function specRequest(flags: SpecFlags, trained?: TrainedOperands): SpecRequest {
-  const { fault, ...rest } = flags;
+  const { fault, kernel: _kernel, entry: _entry, bindings: _bindings, ...rest } = flags;
   return { ...rest, ...(fault === undefined ? {} : { faults: fault }), ...(trained === undefined ? {} : { trained }) };
 }
 
 /** Names of the Spec's flags that were given, as they are written. */
 export function givenSpecFlags(flags: SpecFlags): string[] {
-  const names = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'seed', 'chunk', 'kernelName', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
+  const names = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
   return names.filter((name) => flags[name] !== undefined).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 

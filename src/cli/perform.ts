@@ -11,7 +11,7 @@ import { reportToJson } from '../report/json.ts';
 import type { RecordedSpec } from '../report/json.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
 import { adapterLine, runTable, verdictLine } from '../report/table.ts';
-import type { Spec } from '../spec/spec.ts';
+import type { SpecDraft } from '../spec/spec.ts';
 import type { GeneralFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
@@ -22,7 +22,7 @@ const HARDWARE_MEMORY_LIMIT = 4 * 2 ** 30;
 export const pageFile = fileURLToPath(new URL('./page.js', import.meta.url));
 
 export interface PlannedRun {
-  readonly spec: Spec;
+  readonly spec: SpecDraft;
   /** The matrices of `--operands trained`. */
   readonly trained?: TrainedOperands;
   /** What an earlier report recorded of this Spec. */

@@ -22,7 +22,9 @@ export interface PlanFlags extends SpecFlags {
 
 export async function planCommand(flags: PlanFlags): Promise<void> {
   const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
-  const { spec } = await fromFlags(flags);
+  const { spec: draft } = await fromFlags(flags);
+  if (draft.kernel.kind === 'foreign' || draft.stageTiles === null) throw new TilewireError('BAD_FLAG', 'the tiles of a kernel that is not ours are found by running it', { path: '--kernel', fix: 'use `tilewire run`, which probes it' });
+  const spec = { ...draft, stageTiles: draft.stageTiles };
   const { m, n } = spec.gemm;
   if (m * n > MOST_ELEMENTS) throw new TilewireError('MEMORY_LIMIT', 'the output is too large for a Plan on this host', { path: '--tokens', actual: m * n, limit: MOST_ELEMENTS, fix: 'plan fewer --tokens: the steps are the same' });
   const plan = planOf(spec, builtInFootprint(spec));

@@ -1,14 +1,18 @@
 // `tilewire run`: one Spec from flags, or those that an earlier report recorded.
 import fs from 'node:fs';
 import { TilewireError } from '../errors.ts';
+import { kernelText } from '../gpu/kernel-text.ts';
 import { readTrained } from '../host/trained.ts';
 import type { TrainedOperands } from '../host/trained.ts';
 import { specsFromJson } from '../report/json.ts';
 import { kernelHash } from '../spec/kernel-sources.ts';
-import { resolveSpec } from '../spec/resolve.ts';
+import { sha256Hex } from '../spec/parse.ts';
+import { resolveDraft } from '../spec/resolve.ts';
+import type { SpecRequest } from '../spec/resolve.ts';
 import type { Spec } from '../spec/spec.ts';
 import { givenSpecFlags, specRequest } from './flags.ts';
 import type { GeneralFlags, SpecFlags } from './flags.ts';
+import { readKernel } from './kernel-file.ts';
 import { performRuns } from './perform.ts';
 import type { PlannedRun } from './perform.ts';
 
@@ -25,9 +29,19 @@ export async function runCommand(flags: RunFlags): Promise<number> {
 
 /** A run as its flags describe it; `--operands trained` reads the weights. */
 export async function fromFlags(flags: SpecFlags): Promise<PlannedRun> {
-  if (flags.operands !== 'trained') return { spec: await resolveSpec(specRequest(flags)) };
-  const trained = readTrained();
-  return { spec: await resolveSpec(specRequest(flags, { ...trained, k: trained.kTotal })), trained };
+  const kernel = foreignKernel(flags);
+  const trained = flags.operands === 'trained' ? readTrained() : undefined;
+  const spec = await resolveDraft({ ...specRequest(flags, trained && { ...trained, k: trained.kTotal }), ...kernel });
+  // What is wrong with a kernel or its bindings is said before a browser starts.
+  kernelText(spec.kernel, spec.gemm);
+  return { spec, ...(trained === undefined ? {} : { trained }) };
+}
+
+function foreignKernel({ kernel, entry, bindings }: SpecFlags): { foreign?: NonNullable<SpecRequest['foreign']> } {
+  if (kernel !== undefined) return { foreign: readKernel(kernel, entry, bindings) };
+  const [path, value] = entry === undefined ? ['--bindings', bindings] : ['--entry', entry];
+  if (value !== undefined) throw new TilewireError('BAD_FLAG', `${path} belongs to --kernel`, { path, actual: value, fix: `give --kernel FILE.wgsl as well, or leave ${path} out` });
+  return {};
 }
 
 async function fromFile(file: string, flags: SpecFlags): Promise<PlannedRun[]> {
@@ -52,7 +66,7 @@ function readText(file: string): string {
 }
 
 async function checkKernel({ kernel }: Spec, file: string): Promise<void> {
-  const built = await kernelHash(kernel.name);
+  const built = kernel.kind === 'foreign' ? await sha256Hex(kernel.source) : await kernelHash(kernel.name);
   if (built === kernel.hash) return;
   throw new TilewireError('BAD_SPEC', `this Spec was made with another version of the kernel ${kernel.name}`, {
     path: `${file} kernel.hash`,

@@ -47,7 +47,7 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   operands.forEach((inputs, device) => {
     const pass = gemmFrames[device].pass({ kind: 'gemm', device, epoch: 0, bytes: 0, flops: 2 * m * n * spec.gemm.k });
     pass.setPipeline(plain.pipeline);
-    pass.setBindGroup(0, gpu.bind(plain, 0, { ...inputs, c: outputs[device] }));
+    gemm.bind(plain, inputs, { [gemm.text.output]: outputs[device] }).forEach((group, index) => pass.setBindGroup(index, group));
     pass.dispatchWorkgroups(...gemm.grid);
     submit(gemmFrames[device]);
   });

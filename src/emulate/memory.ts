@@ -4,7 +4,7 @@
 import { TilewireError } from '../errors.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { routeOf, type Plan } from '../plan/plan.ts';
-import type { Spec } from '../spec/spec.ts';
+import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 
 const ELEMENT_BYTES = 4;
@@ -59,7 +59,7 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean): Memor
 }
 
 /** What any Plan of the Spec takes at least: refuses a run before even its footprint is probed. */
-export function leastMemory({ devices, gemm: { m, n, k } }: Spec): MemoryEstimate {
+export function leastMemory({ devices, gemm: { m, n, k } }: SpecDraft): MemoryEstimate {
   const parts = [
     { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
     { what: 'the result, and the marks of the footprint probe', bytes: 3 * m * n * ELEMENT_BYTES },

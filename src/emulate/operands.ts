@@ -4,8 +4,9 @@ import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
+import type { KernelBindings } from '../spec/kernel-bindings.ts';
 import { fillOperand, KIND, MATRIX, operandValue } from '../spec/operands.ts';
-import type { Spec } from '../spec/spec.ts';
+import type { GemmShape, SpecDraft } from '../spec/spec.ts';
 
 /** Row-major f32 of the whole operands: A is m × (k·devices), B is (k·devices) × n. */
 export interface TrainedMatrices {
@@ -22,11 +23,11 @@ export interface OperandSource {
   partial(device: number, row: number, column: number): number;
 }
 
-export async function operandSource(gpu: Gpu, arena: Arena, spec: Spec, trained?: TrainedMatrices): Promise<OperandSource> {
+export async function operandSource(gpu: Gpu, arena: Arena, spec: SpecDraft, trained?: TrainedMatrices): Promise<OperandSource> {
   return trained === undefined ? generated(gpu, arena, spec, await gpu.kernel('operands', SHADERS.operands, 'fill_operand')) : sliced(gpu, spec, trained);
 }
 
-function generated(gpu: Gpu, arena: Arena, spec: Spec, kernel: Kernel): OperandSource {
+function generated(gpu: Gpu, arena: Arena, spec: SpecDraft, kernel: Kernel): OperandSource {
   const { gemm: { m, n, k }, operands } = spec;
   const kind = operands.kind === 'normal' ? 'normal' : 'exact';
   const range = operands.kind === 'exact' ? operands.range : 1;
@@ -64,7 +65,7 @@ function generated(gpu: Gpu, arena: Arena, spec: Spec, kernel: Kernel): OperandS
   };
 }
 
-function sliced(gpu: Gpu, { gemm: { m, n, k }, devices }: Spec, trained: TrainedMatrices): OperandSource {
+function sliced(gpu: Gpu, { gemm: { m, n, k }, devices }: SpecDraft, trained: TrainedMatrices): OperandSource {
   const rowsOfA = (device: number, rows: Uint32Array): Float32Array<ArrayBuffer> => {
     const a = new Float32Array(rows.length * k);
     rows.forEach((row, at) => a.set(trained.a.subarray(row * k * devices + device * k, row * k * devices + (device + 1) * k), at * k));
@@ -87,5 +88,26 @@ function sliced(gpu: Gpu, { gemm: { m, n, k }, devices }: Spec, trained: Trained
       for (let at = 0; at < k; at++) sum += trained.a[row * k * devices + device * k + at] * b[at * n + column];
       return sum;
     },
+  };
+}
+
+/** Fills operands as the kernel wants them laid out: A or B the other way round goes through a transpose. */
+export async function laidOut(gpu: Gpu, arena: Arena, source: OperandSource, layout: KernelBindings['layout'], { m, n, k }: GemmShape): Promise<OperandSource['fill']> {
+  if (layout === 'nn') return source.fill.bind(source);
+  const kernel = await gpu.kernel('transpose', SHADERS.transpose);
+  const scratch = { a: arena.storage('A as generated', m * k * 4), b: arena.storage('B as generated', k * n * 4) };
+  const turned = (['a', 'b'] as const).filter((_, at) => layout[at] === 't');
+  const params = { a: arena.words('shape of A', Uint32Array.of(m, k), GPUBufferUsage.UNIFORM), b: arena.words('shape of B', Uint32Array.of(k, n), GPUBufferUsage.UNIFORM) };
+  return (device, buffers, seed) => {
+    source.fill(device, { a: turned.includes('a') ? scratch.a : buffers.a, b: turned.includes('b') ? scratch.b : buffers.b }, seed);
+    const encoder = gpu.device.createCommandEncoder({ label: 'transpose' });
+    const pass = encoder.beginComputePass({ label: 'transpose' });
+    pass.setPipeline(kernel.pipeline);
+    for (const matrix of turned) {
+      pass.setBindGroup(0, gpu.bind(kernel, 0, { params: params[matrix], input: scratch[matrix], output: buffers[matrix] }));
+      pass.dispatchWorkgroups(Math.min(1024, Math.ceil(scratch[matrix].size / 256)));
+    }
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
   };
 }

@@ -9,9 +9,9 @@ import { Arena, type Gpu } from '../gpu/gpu.ts';
 import { probeFootprint } from '../gpu/probe.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { checkPlan } from '../plan/check.ts';
-import { planOf } from '../plan/plan.ts';
+import { planOf, settled } from '../plan/plan.ts';
 import { specHash } from '../spec/parse.ts';
-import type { Spec } from '../spec/spec.ts';
+import type { SpecDraft } from '../spec/spec.ts';
 import { checkTracker } from '../tracker/tracker.ts';
 import type { RunReport } from '../verify/run-report.ts';
 import { runBaseline } from './baseline.ts';
@@ -22,7 +22,7 @@ import { Faults } from './faults.ts';
 import { runFused } from './fused.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison } from './memory.ts';
 import { measured, type Note } from './measured.ts';
-import { operandSource, type TrainedMatrices } from './operands.ts';
+import { laidOut, operandSource, type OperandSource, type TrainedMatrices } from './operands.ts';
 
 export interface RunOptions {
   readonly baseline: boolean;
@@ -35,14 +35,16 @@ export interface RunOptions {
 }
 
 /** @returns the report, the bits of the m × n result and the event log; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, isSerial, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
+export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
   const arena = new Arena(gpu);
   try {
-    checkMemory(leastMemory(spec), memoryLimit);
+    checkMemory(leastMemory(draft), memoryLimit);
     progress('kernel and footprint', 0, 1);
-    const gemm = new Gemm(gpu, spec.kernel.name, spec.gemm, spec.kernel.tile, spec.wavefront);
-    const operands = await operandSource(gpu, arena, spec, trained);
-    const footprint = await probeWith(gpu, gemm, operands, spec);
+    const gemm = new Gemm(gpu, arena, draft.kernel, draft.gemm, draft.wavefront);
+    const operands = await operandSource(gpu, arena, draft, trained);
+    const fill = await laidOut(gpu, arena, operands, gemm.text.layout, draft.gemm);
+    const footprint = await probeWith(gpu, gemm, fill, draft);
+    const spec = settled(draft, footprint);
     const plan = planOf(spec, footprint);
     const unsound = checkPlan(plan);
     if (unsound.length > 0) throw bug('the Plan does not hold', { lines: unsound });
@@ -50,7 +52,7 @@ export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, isS
     checkMemory(estimateMemory(spec, plan, baseline), memoryLimit);
 
     const memory = allocate(arena, spec, plan);
-    for (const [device, buffers] of memory.operands.entries()) operands.fill(device, buffers);
+    for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
     poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
     const fused = await runFused({ gpu, arena, spec, plan, gemm, memory, faults, progress: (done, total) => progress('fused', done, total) });
 
@@ -99,13 +101,13 @@ export async function runSpec(gpu: Gpu, spec: Spec, { baseline, memoryLimit, isS
 }
 
 /** The probe's two runs see different operands: those of another seed, then the run's own. */
-async function probeWith(gpu: Gpu, gemm: Gemm, operands: Awaited<ReturnType<typeof operandSource>>, spec: Spec): ReturnType<typeof probeFootprint> {
+async function probeWith(gpu: Gpu, gemm: Gemm, fill: OperandSource['fill'], spec: SpecDraft): ReturnType<typeof probeFootprint> {
   const { m, n, k } = spec.gemm;
   const arena = new Arena(gpu);
   try {
     const inputs = { a: arena.storage('probe A', m * k * 4), b: arena.storage('probe B', k * n * 4) };
-    return await probeFootprint(gemm, async (run) => {
-      operands.fill(0, inputs, ...(run === 0 ? [(spec.seed ^ 0x5bd1e995) >>> 0] : []));
+    return await probeFootprint(gemm, (run) => {
+      fill(0, inputs, ...(run === 0 ? [(spec.seed ^ 0x5bd1e995) >>> 0] : []));
       return inputs;
     });
   } finally {

@@ -70,15 +70,13 @@ export class TrackedGemm {
     return {
       kernel,
       workgroups: tiles.length,
-      bind: (commands) => [
-        this.gpu.bind(kernel, 0, operands as { a: GPUBuffer; b: GPUBuffer }),
-        this.gpu.bind(kernel, 1, {
+      bind: (commands) =>
+        this.gemm.bind(kernel, operands, {
           tw_order: { buffer: commands, offset, size },
           tw_counters: counters,
           tw_slots: this.#slotBuffer(chunks, slots),
           ...Object.fromEntries(memories.map((memory, slot) => [`tw_chunk${slot}`, memory])),
         }),
-      ],
     };
   }
 

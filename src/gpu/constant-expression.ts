@@ -1,12 +1,12 @@
 // Values of WGSL constant expressions over whole numbers and named constants, enough for loop bounds, counts and
-// conditions: + - * / % and comparisons, && || !, parentheses, u32 i32 min max select. Comparisons give 1 or 0,
+// conditions: + - * / % and comparisons, && || !, parentheses, u32 i32 min max select, and ceilDiv. Comparisons give 1 or 0,
 // divisions truncate, floats are refused. It takes lexemes, as a scanner leaves them.
 
 export class ConstantExpressionError extends Error {}
 
 const PRECEDENCE: Readonly<Record<string, number>> = { '||': 1, '&&': 2, '==': 3, '!=': 3, '<': 4, '<=': 4, '>': 4, '>=': 4, '+': 5, '-': 5, '*': 6, '/': 6, '%': 6 };
 
-const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = { u32: Math.trunc, i32: Math.trunc, min: Math.min, max: Math.max, select: (no, yes, when) => (when === 0 ? no : yes)! };
+const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = { u32: Math.trunc, i32: Math.trunc, min: Math.min, max: Math.max, select: (no, yes, when) => (when === 0 ? no : yes)!, ceilDiv: (of, by) => Math.ceil(of / by) };
 
 /** @throws ConstantExpressionError for anything else than a constant expression of known names. */
 export function evaluateConstant(lexemes: readonly string[], values: ReadonlyMap<string, number>): number {

@@ -1,12 +1,11 @@
 // One GEMM kernel at one shape and tile, in all the forms in which a run needs it: plain, tracked (by number of
 // chunk slots and kind of op), and probing. The text of the kernel is the same in all of them.
-import { KERNEL_SOURCES } from '../spec/kernel-sources.ts';
-import { kernelNamed } from '../spec/kernels.ts';
-import type { ChunkAxis, GemmShape, Tile } from '../spec/spec.ts';
-import { bug, TilewireError } from '../errors.ts';
-import type { Gpu, Kernel } from './gpu.ts';
+import type { ChunkAxis, GemmShape, KernelChoice } from '../spec/spec.ts';
+import { TilewireError } from '../errors.ts';
+import type { Arena, Bindable, Gpu, Kernel } from './gpu.ts';
 import { instrument, INSTRUMENTED_ENTRY } from './instrument.ts';
-import { reflectKernel, structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
+import { kernelText, type KernelText } from './kernel-text.ts';
+import { structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
 import { SHADERS } from './shaders.ts';
 import { specialise } from './specialise.ts';
 
@@ -28,26 +27,36 @@ export interface Variant {
 const TRACKER_BUFFERS = 2;
 
 export class Gemm {
-  readonly facts: KernelFacts;
-  readonly grid: readonly [number, number, number];
+  readonly text: KernelText;
   readonly wavefronts: number;
-  readonly #code: string;
+  readonly #constants: Readonly<Record<string, GPUBuffer>>;
 
+  /** @param arena takes the kernel's constant buffers */
   constructor(
     readonly gpu: Gpu,
-    readonly name: string,
+    arena: Arena,
+    kernel: KernelChoice,
     readonly shape: GemmShape,
-    readonly tile: Tile,
     readonly wavefront: number,
   ) {
-    const kernel = kernelNamed(name);
-    const source = KERNEL_SOURCES[name];
-    if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
-    this.#code = specialise(source, kernel.constantsFor(shape, tile)).code;
-    this.facts = reflectKernel(this.#code, 'main');
-    this.grid = kernel.grid(shape, tile);
+    this.text = kernelText(kernel, shape);
     const [x, y, z] = this.facts.workgroupSize;
     this.wavefronts = Math.ceil((x * y * z) / wavefront);
+    this.#constants = Object.fromEntries(this.text.constants.map(({ name, kind, words }) => [name, arena.words(name, words, kind === 'uniform' ? GPUBufferUsage.UNIFORM : GPUBufferUsage.STORAGE)]));
+  }
+
+  get facts(): KernelFacts {
+    return this.text.facts;
+  }
+
+  get grid(): readonly [number, number, number] {
+    return this.text.grid;
+  }
+
+  /** All bind groups of a kernel made from this one: operands, the kernel's constants, and what else it binds. */
+  bind(kernel: Kernel, { a, b }: { readonly a: Bindable; readonly b: Bindable }, more: Readonly<Record<string, Bindable>>): GPUBindGroup[] {
+    const buffers = { ...this.#constants, [this.text.a]: a, [this.text.b]: b, ...more };
+    return kernel.layouts.map((_, group) => this.gpu.bind(kernel, group, buffers));
   }
 
   /** Most chunk memories that one dispatch can bind on this adapter (P of the design). */
@@ -55,12 +64,12 @@ export class Gemm {
     const own = this.facts.bindings.filter(({ kind }) => kind !== 'uniform').length - 1;
     const { maxStorageBuffersPerShaderStage } = this.gpu.limits;
     const slots = maxStorageBuffersPerShaderStage - own - TRACKER_BUFFERS;
-    if (slots < 1) throw new TilewireError('BAD_KERNEL', 'the kernel binds so many storage buffers that none is left for a chunk', { path: this.name, actual: own, limit: maxStorageBuffersPerShaderStage - TRACKER_BUFFERS - 1, fix: 'pack its inputs into fewer buffers' });
+    if (slots < 1) throw new TilewireError('BAD_KERNEL', 'the kernel binds so many storage buffers that none is left for a chunk', { path: this.text.name, actual: own, limit: maxStorageBuffersPerShaderStage - TRACKER_BUFFERS - 1, fix: 'pack its inputs into fewer buffers' });
     return slots;
   }
 
   plain(): Promise<Kernel> {
-    return this.gpu.kernel(this.name, this.#code);
+    return this.gpu.kernel(this.text.name, this.text.code, this.text.entry);
   }
 
   async tracked(axis: ChunkAxis, variant: Variant): Promise<{ kernel: Kernel; entry: StructLayout; slots: StructLayout }> {
@@ -76,7 +85,7 @@ export class Gemm {
       TW_WAVEFRONT: this.wavefront,
     }).code;
     const code = this.#instrumented(space);
-    const kernel = await this.gpu.kernel(`${this.name} tracked, ${slots} slots, ${op}`, code, INSTRUMENTED_ENTRY);
+    const kernel = await this.gpu.kernel(`${this.text.name} tracked, ${slots} slots, ${op}`, code, INSTRUMENTED_ENTRY);
     return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
   }
 
@@ -88,11 +97,12 @@ export class Gemm {
       TW_GRID_X: this.grid[0],
       TW_GRID_Y: this.grid[1],
     }).code;
-    return this.gpu.kernel(`${this.name} probe`, this.#instrumented(space), INSTRUMENTED_ENTRY);
+    return this.gpu.kernel(`${this.text.name} probe`, this.#instrumented(space), INSTRUMENTED_ENTRY);
   }
 
   #instrumented(space: string): string {
     const { m, n } = this.shape;
-    return instrument(this.#code, { entry: 'main', output: 'c', workgroupSize: this.facts.workgroupSize, grid: this.grid, elements: m * n, space });
+    const { code, entry, output, grid, facts } = this.text;
+    return instrument(code, { entry, output, workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` });
   }
 }

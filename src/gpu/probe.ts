@@ -7,10 +7,10 @@ import type { Gemm } from './gemm.ts';
 import { Arena, readBack, type Bindable } from './gpu.ts';
 
 /**
- * @param operands bound to the kernel's own names; called for each of the two runs, with data that must differ
+ * @param operands called for each of the two runs, with data that must differ
  * @throws BAD_KERNEL naming the element and the workgroups
  */
-export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => Promise<Readonly<Record<string, Bindable>>>): Promise<Footprint> {
+export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => { readonly a: Bindable; readonly b: Bindable }): Promise<Footprint> {
   const { gpu, shape: { m, n }, grid, wavefronts } = gemm;
   const elements = m * n;
   const arena = new Arena(gpu);
@@ -19,12 +19,11 @@ export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => Promi
     const marks = arena.storage('probe marks', (elements + 1) * 8);
     const after: Uint32Array[] = [];
     for (const run of [0, 1] as const) {
-      const inputs = await operands(run);
+      const inputs = operands(run);
       const encoder = gpu.device.createCommandEncoder({ label: 'probe' });
       const pass = encoder.beginComputePass({ label: 'probe' });
       pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, gpu.bind(kernel, 0, inputs));
-      pass.setBindGroup(1, gpu.bind(kernel, 1, { tw_marks: marks }));
+      gemm.bind(kernel, inputs, { tw_marks: marks }).forEach((group, index) => pass.setBindGroup(index, group));
       pass.dispatchWorkgroups(...grid);
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);

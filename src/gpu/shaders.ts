@@ -8,6 +8,7 @@ import outputSpace from '../../shaders/output-space.wgsl';
 import probeSpace from '../../shaders/probe-space.wgsl';
 import reference from '../../shaders/reference.wgsl';
 import transfer from '../../shaders/transfer.wgsl';
+import transpose from '../../shaders/transpose.wgsl';
 import vectorStores from '../../shaders/vector-stores.wgsl';
 
-export const SHADERS = { accumulate, compare, fill, nmc, operands, outputSpace, probeSpace, reference, transfer, vectorStores };
+export const SHADERS = { accumulate, compare, fill, nmc, operands, outputSpace, probeSpace, reference, transfer, transpose, vectorStores };

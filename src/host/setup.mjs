@@ -17,6 +17,7 @@ const BUNDLES = [
   { entry: 'src/cli/main.ts', out: 'tilewire.js', platform: 'node', target: 'node20', packages: 'external', mode: 0o755 },
   { entry: 'src/page/main.ts', out: 'page.js', platform: 'browser', target: 'es2023' },
   { entry: 'test/gpu/page.ts', out: 'test-page.js', platform: 'browser', target: 'es2023', optional: true },
+  { entry: 'test/full/main.ts', out: 'test-full.js', platform: 'node', target: 'node20', packages: 'external', optional: true },
 ];
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -117,7 +118,7 @@ function sourceFiles(folder) {
 
 function sourceHash() {
   const hash = createHash('sha256');
-  const folders = ['src', 'shaders', 'test/gpu'].map((name) => at(name)).filter((folder) => fs.existsSync(folder));
+  const folders = ['src', 'shaders', 'test/gpu', 'test/full', 'test/support'].map((name) => at(name)).filter((folder) => fs.existsSync(folder));
   for (const file of [at('package.json'), at('package-lock.json'), ...folders.flatMap(sourceFiles).sort()]) {
     hash.update(path.relative(root, file)).update('\0').update(fs.readFileSync(file)).update('\0');
   }

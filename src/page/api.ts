@@ -3,10 +3,10 @@
 import type { ErrorRecord } from '../errors.ts';
 import type { Event } from '../events/log.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
-import type { Spec } from '../spec/spec.ts';
+import type { SpecDraft } from '../spec/spec.ts';
 
 export interface RunJob {
-  readonly spec: Spec;
+  readonly spec: SpecDraft;
   /** Also run GEMM-then-collective with the same kernels. */
   readonly baseline: boolean;
   /** Bytes of GPU memory that the run may ask for; estimated and refused before anything is allocated. */

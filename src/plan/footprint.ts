@@ -49,9 +49,10 @@ export function gridFootprint(
 }
 
 /** Footprint of a built-in kernel by its lane layout; a test holds it against the probe. */
-export function builtInFootprint({ kernel: { name, tile }, gemm, wavefront }: Pick<Spec, 'kernel' | 'gemm' | 'wavefront'>): Footprint {
-  const kernel = kernelNamed(name);
-  if (kernel === undefined) throw bug(`no kernel ${name}`);
+export function builtInFootprint({ kernel: choice, gemm, wavefront }: Pick<Spec, 'kernel' | 'gemm' | 'wavefront'>): Footprint {
+  const kernel = kernelNamed(choice.name);
+  if (kernel === undefined || choice.kind !== 'built-in') throw bug(`no built-in kernel ${choice.name}`);
+  const { tile } = choice;
   const [x, y, z] = kernel.workgroupSize(tile);
   const lanes = Array.from({ length: x * y * z }, (_, lane) => kernel.laneRectangle(tile, lane));
   return gridFootprint(gemm, tile, kernel.grid(gemm, tile), lanes, wavefront);

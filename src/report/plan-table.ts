@@ -5,12 +5,12 @@ import type { Spec } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 
 export function planTable(spec: Spec, hash: string, plan: PlanSummary, memoryBytes: number): string {
-  const { gemm: { m, n, k }, kernel: { name, tile } } = spec;
+  const { gemm: { m, n, k }, kernel } = spec;
   const lengths = [...new Set(plan.chunks.map(({ length }) => length))];
   const facts: [string, string][] = [
     ['C', `${m} × ${n} = Σ over ${spec.devices} devices of A (${m} × ${k}) · B (${k} × ${n}), ${spec.operands.kind} operands`],
     ['collective', `${spec.collective}, ${spec.algorithm}, scattered by ${spec.chunk}: ${plan.chunks.length} chunks of ${lengths.join(' or ')} ${spec.chunk}`],
-    ['kernel', `${name}, tile ${tile.m} × ${tile.n}, ${plan.tiles} tiles of ${plan.wavefronts} wavefront${plan.wavefronts > 1 ? 's' : ''}, ${plan.straddling} straddle chunks`],
+    ['kernel', `${kernel.name}${kernel.kind === 'built-in' ? `, tile ${kernel.tile.m} × ${kernel.tile.n}` : ''}, ${plan.tiles} tiles of ${plan.wavefronts} wavefront${plan.wavefronts > 1 ? 's' : ''}, ${plan.straddling} straddle chunks`],
     ['stages', `${plan.stages} over all devices, at most ${spec.stageTiles} tiles each`],
     ['tracker', `${plan.trackedPieces} pieces over all devices, ${spec.tracker.sets} sets × ${spec.tracker.ways} ways, overflow: ${spec.overflow}`],
     ['triggers', `${plan.dmaBlocks} DMA blocks of up to ${spec.triggerTiles} tiles, executed ${spec.lag} epochs after they are seen`],

@@ -86,7 +86,7 @@ function whatWasRun({ spec, specHash }: RunReport): Row[] {
   return [
     ['gemm', `${m} x ${n} x ${k} (m x n x k per device), ${spec.dtype}, operands ${values}, seed ${spec.seed}`],
     ['collective', `${spec.collective}, ${spec.algorithm}, ${spec.devices} ${spec.devices === 1 ? 'device' : 'devices'}, output scattered by ${spec.chunk}`],
-    ['kernel', `${kernel.name}, tile ${kernel.tile.m}x${kernel.tile.n}x${kernel.tile.k}, wavefront ${spec.wavefront}`],
+    ['kernel', `${kernel.name}, ${kernel.kind === 'built-in' ? `tile ${kernel.tile.m}x${kernel.tile.n}x${kernel.tile.k}` : `entry ${kernel.entry}, tiles as probed`}, wavefront ${spec.wavefront}`],
     ['schedule', `${spec.stageTiles} tiles per stage, ${spec.triggerTiles} per DMA block, lag ${spec.lag}${spec.skew === 0 ? '' : `, skew ${spec.skew}`}, overflow ${spec.overflow}`],
     ...spec.faults.map((fault): Row => ['FAULT', `${fault.kind} ${'device' in fault ? `device ${fault.device}, chunk ${fault.chunk}, tile ${fault.tile}` : ''}${'delta' in fault ? `, delta ${fault.delta}` : ''}`.trimEnd()]),
     ['spec', specHash],

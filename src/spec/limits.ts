@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import { chunkRange } from './chunks.ts';
 import { F32_EXACT_LIMIT, MAX_RANGE, proveExact } from './exactness.ts';
 import { kernelNamed, kernelNames } from './kernels.ts';
-import type { Fault, Spec } from './spec.ts';
+import type { Fault, KernelChoice, SpecDraft } from './spec.ts';
 import { MAX_DEVICES } from './zoo.ts';
 
 export interface Problem {
@@ -26,21 +26,19 @@ export const MAX_SKEW = 4;
 const U32_MAX = 2 ** 32 - 1;
 
 /** Every way in which `spec` breaks a limit; empty when it is good. Assumes that the types are right. */
-export function specProblems(spec: Spec): Problem[] {
+export function specProblems(spec: SpecDraft): Problem[] {
   const { m, n, k } = spec.gemm;
   const sizes = [
     ...whole('gemm.m', m, 1, U32_MAX, 'give a size of at least 1'),
     ...whole('gemm.n', n, 1, U32_MAX, 'give a size of at least 1'),
     ...whole('gemm.k', k, 1, U32_MAX, 'give a size of at least 1 (k is per device)'),
     ...whole('devices', spec.devices, 1, MAX_DEVICES, `emulate 1 to ${MAX_DEVICES} devices`),
-    ...whole('kernel.tile.m', spec.kernel.tile.m, 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'),
-    ...whole('kernel.tile.n', spec.kernel.tile.n, 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'),
-    ...whole('kernel.tile.k', spec.kernel.tile.k, 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'),
+    ...tileSizes(spec.kernel),
   ];
   const scalars = [
     ...sizes,
     ...whole('seed', spec.seed, 0, U32_MAX, 'give an unsigned 32-bit integer'),
-    ...whole('stageTiles', spec.stageTiles, 1, MAX_STAGE_TILES, 'a stage is one dispatch: give fewer tiles'),
+    ...(spec.stageTiles === null ? [] : whole('stageTiles', spec.stageTiles, 1, MAX_STAGE_TILES, 'a stage is one dispatch: give fewer tiles')),
     ...whole('triggerTiles', spec.triggerTiles, 1, U32_MAX, 'a DMA block holds at least one tile'),
     ...whole('lag', spec.lag, 1, MAX_LAG, 'a trigger is executed at the earliest in the next epoch'),
     ...(spec.skew >= 0 && spec.skew <= MAX_SKEW
@@ -55,7 +53,12 @@ export function specProblems(spec: Spec): Problem[] {
   return [...scalars, ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec)];
 }
 
-function volumeProblems({ gemm: { m, n, k }, devices }: Spec): Problem[] {
+function tileSizes(kernel: KernelChoice): Problem[] {
+  if (kernel.kind === 'foreign') return [];
+  return (['m', 'n', 'k'] as const).flatMap((size) => whole(`kernel.tile.${size}`, kernel.tile[size], 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'));
+}
+
+function volumeProblems({ gemm: { m, n, k }, devices }: SpecDraft): Problem[] {
   const matrices = [
     { name: 'C', rows: 'm', columns: 'n', elements: m * n },
     { name: 'A', rows: 'm', columns: 'k', elements: m * k },
@@ -76,7 +79,7 @@ function volumeProblems({ gemm: { m, n, k }, devices }: Spec): Problem[] {
   ];
 }
 
-function exactProblems({ operands, gemm, devices }: Spec): Problem[] {
+function exactProblems({ operands, gemm, devices }: SpecDraft): Problem[] {
   if (operands.kind !== 'exact') return [];
   const range = whole('operands.range', operands.range, 1, MAX_RANGE, `exact operands are integers in −r..r, r = 1..${MAX_RANGE}`);
   if (range.length > 0) return range;
@@ -97,7 +100,9 @@ export function notExact(kTotal: number, range: number): Problem {
   };
 }
 
-function kernelProblems({ kernel, gemm }: Spec): Problem[] {
+/** A foreign kernel's tiles and grid are looked at where its text is read (gpu/kernel-text.ts). */
+function kernelProblems({ kernel, gemm }: SpecDraft): Problem[] {
+  if (kernel.kind === 'foreign') return [];
   const known = kernelNamed(kernel.name);
   if (!known) return [unknownKernel(kernel.name)];
   const problem = known.tileProblem(kernel.tile);
@@ -116,18 +121,18 @@ export function unknownKernel(name: string): Problem {
   return { path: 'kernel.name', what: 'unknown kernel', actual: name, limit: 'a built-in kernel', fix: `known kernels: ${kernelNames().join(', ')}` };
 }
 
-function faultProblems(spec: Spec): Problem[] {
+function faultProblems(spec: SpecDraft): Problem[] {
   return spec.faults.flatMap((fault, i) => (fault.kind === 'unwritten-output' ? [] : oneFault(spec, fault, `faults[${i}]`)));
 }
 
-function oneFault({ devices, gemm, chunk, kernel }: Spec, fault: Exclude<Fault, { kind: 'unwritten-output' }>, path: string): Problem[] {
+function oneFault({ devices, gemm, chunk, kernel }: SpecDraft, fault: Exclude<Fault, { kind: 'unwritten-output' }>, path: string): Problem[] {
   const places = [
     ...whole(`${path}.device`, fault.device, 0, devices - 1, 'name one of the devices, from 0'),
     ...whole(`${path}.chunk`, fault.chunk, 0, devices - 1, 'name one of the chunks, from 0'),
   ];
   if (places.length > 0) return places;
-  const grid = kernelNamed(kernel.name)?.grid(gemm, kernel.tile) ?? [Number.MAX_SAFE_INTEGER];
-  const tiles = grid.reduce((product, groups) => product * groups, 1);
+  const grid = kernel.kind === 'built-in' ? kernelNamed(kernel.name)?.grid(gemm, kernel.tile) : undefined;
+  const tiles = grid?.reduce((product, groups) => product * groups, 1) ?? Number.MAX_SAFE_INTEGER;
   const length = chunk === 'rows' ? gemm.m : gemm.n;
   return [
     ...whole(`${path}.tile`, fault.tile, 0, tiles - 1, 'name one of the workgroups of the grid, from 0'),

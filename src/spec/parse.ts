@@ -2,6 +2,7 @@
 // issue is listed with its path, and the limits are those that `resolve.ts` held it to when it was made.
 import { z } from 'zod';
 import { TilewireError } from '../errors.ts';
+import { resolvedBindings } from './kernel-bindings.ts';
 import { specProblems } from './limits.ts';
 import type { Spec } from './spec.ts';
 
@@ -32,7 +33,10 @@ const schema: z.ZodType<Spec> = z.strictObject({
   chunk: z.enum(['rows', 'columns']),
   operands,
   seed: count,
-  kernel: z.strictObject({ name: z.string(), hash: sha256, tile: z.strictObject({ m: count, n: count, k: count }) }),
+  kernel: z.discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('built-in'), name: z.string(), hash: sha256, tile: z.strictObject({ m: count, n: count, k: count }) }),
+    z.strictObject({ kind: z.literal('foreign'), name: z.string(), hash: sha256, entry: z.string().min(1), source: z.string().min(1), bindings: resolvedBindings }),
+  ]),
   wavefront: count,
   stageTiles: count,
   triggerTiles: count,

@@ -1,13 +1,14 @@
 // From what a user asked for to a Spec: every default is filled in here, before hashing, and every limit is
 // checked. A request that is incomplete, contradicts itself or breaks a limit is one TilewireError whose path
 // is the flag at fault. Nothing here knows the adapter, so the same request gives the same Spec everywhere.
-import { TilewireError } from '../errors.ts';
+import { bug, TilewireError } from '../errors.ts';
 import { chunkSizes } from './chunks.ts';
 import { largestRange } from './exactness.ts';
 import { kernelHash } from './kernel-sources.ts';
 import { kernelNamed } from './kernels.ts';
+import { sha256Hex } from './parse.ts';
 import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, GemmShape, Operands, OverflowPolicy, Spec, Tile } from './spec.ts';
+import type { Algorithm, ChunkAxis, Collective, Fault, GemmShape, Operands, KernelChoice, OverflowPolicy, Spec, SpecDraft, Tile } from './spec.ts';
 import { layerShape, perDevice } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
@@ -38,6 +39,8 @@ export type SpecRequest = Maybe<{
   seed: number;
   chunk: ChunkAxis;
   kernelName: string;
+  /** A kernel that is not ours, already read and its bindings resolved. */
+  foreign: Omit<Extract<KernelChoice, { kind: 'foreign' }>, 'kind' | 'hash'>;
   tile: Tile;
   wavefront: number;
   stageTiles: number;
@@ -54,19 +57,21 @@ const DEFAULT_KERNEL = 'gemm-register';
 /** Stages per step by default: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
 const STAGES_PER_STEP = 4;
 
-/** The Spec of a request, all defaults in. Throws BAD_FLAG, BAD_TILE or NOT_EXACT. */
-export async function resolveSpec(request: SpecRequest): Promise<Spec> {
+/** The Spec of a request for a built-in kernel, all defaults in. Throws BAD_FLAG, BAD_TILE or NOT_EXACT. */
+export async function resolveSpec(request: SpecRequest): Promise<Spec & { kernel: { kind: 'built-in' } }> {
+  const { stageTiles, kernel, ...rest } = await resolveDraft(request);
+  if (stageTiles === null || kernel.kind !== 'built-in') throw bug('the stages of a foreign kernel follow from its probed footprint');
+  return { ...rest, kernel, stageTiles };
+}
+
+/** The same for any kernel: only the stages of a foreign one stay open where the request leaves them open. */
+export async function resolveDraft(request: SpecRequest): Promise<SpecDraft> {
   checkChoices(request);
   const { name, devices, ...gemm } = shapeOf(request);
-  const kernelName = request.kernelName ?? DEFAULT_KERNEL;
-  const kernel = kernelNamed(kernelName);
-  const hash = await kernelHash(kernelName);
-  if (!kernel || hash === undefined) throw refusal(unknownKernel(kernelName));
-
   const chunk = request.chunk ?? (gemm.n > gemm.m ? 'columns' : 'rows');
   const chunks = chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices);
-  const tile = request.tile ?? kernel.tileFor(gemm, chunk, chunks);
-  const spec: Spec = {
+  const kernel = await kernelOf(request, gemm, chunk, chunks);
+  const spec: SpecDraft = {
     version: 1,
     name,
     gemm,
@@ -77,9 +82,9 @@ export async function resolveSpec(request: SpecRequest): Promise<Spec> {
     chunk,
     operands: operandsOf(request, gemm.k * devices),
     seed: request.seed ?? 1,
-    kernel: { name: kernelName, hash, tile },
+    kernel,
     wavefront: request.wavefront ?? 64,
-    stageTiles: request.stageTiles ?? stageTilesFor(gemm, tile, chunk, chunks),
+    stageTiles: request.stageTiles ?? (kernel.kind === 'built-in' ? stageTilesFor(gemm, kernel.tile, chunk, chunks) : null),
     triggerTiles: request.triggerTiles ?? 8,
     lag: request.lag ?? 2,
     skew: request.skew ?? 0,
@@ -91,6 +96,19 @@ export async function resolveSpec(request: SpecRequest): Promise<Spec> {
   const [first, ...others] = specProblems(spec);
   if (first) throw refusal(first, others);
   return spec;
+}
+
+async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis, chunks: readonly number[]): Promise<KernelChoice> {
+  if (request.foreign !== undefined) {
+    refuseTogether(request, ['kernelName', 'tile'], '--kernel, whose tiles are found by probing', 'leave it out');
+    const { name, entry, source, bindings } = request.foreign;
+    return { kind: 'foreign', name, hash: await sha256Hex(source), entry, source, bindings };
+  }
+  const name = request.kernelName ?? DEFAULT_KERNEL;
+  const kernel = kernelNamed(name);
+  const hash = await kernelHash(name);
+  if (!kernel || hash === undefined) throw refusal(unknownKernel(name));
+  return { kind: 'built-in', name, hash, tile: request.tile ?? kernel.tileFor(gemm, chunk, chunks) };
 }
 
 /** Flags with a fixed set of values: they reach here as text, whatever their type says. */
@@ -219,6 +237,8 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   'operands.range': '--operands',
   stageTiles: '--stage-tiles',
   triggerTiles: '--trigger-tiles',
+  'tracker.sets': '--tracker-sets',
+  'tracker.ways': '--tracker-ways',
 };
 
 function refusal({ path, what, actual, limit, fix, code }: Problem, others: readonly Problem[] = []): TilewireError {
@@ -226,7 +246,7 @@ function refusal({ path, what, actual, limit, fix, code }: Problem, others: read
   return new TilewireError(code ?? 'BAD_FLAG', what, { path: flagOf(path), actual, limit, fix, ...(lines.length > 0 ? { lines } : {}) });
 }
 
-/** Faults and tracker geometry have no flag of their own: they keep their path. */
+/** A part of a fault has no flag of its own: it keeps its path. */
 function flagOf(path: string): string {
   return FLAG_OF[path] ?? (/[.[]/.test(path) ? path : `--${path}`);
 }

@@ -2,6 +2,8 @@
 // same adapter, same build give the same bits and the same event order. Everything here is resolved: a
 // Spec holds no default still to be chosen (`resolve.ts` fills them in before hashing).
 
+import type { KernelBindings } from './kernel-bindings.ts';
+
 /** Tile of one workgroup's output, and the depth of its inner loop: `m × n` elements of C, `k` of the reduction. */
 export interface Tile {
   readonly m: number;
@@ -45,6 +47,17 @@ export type Fault =
   | { readonly kind: 'threshold'; readonly device: number; readonly chunk: number; readonly tile: number; readonly delta: number }
   | { readonly kind: 'unwritten-output' };
 
+/**
+ * The GEMM kernel: one of ours at a tile, or anybody's WGSL. The latter's text is part of the Spec, so that it can be
+ * replayed from the Spec alone; `hash` is that of the text as it is in its file.
+ */
+export type KernelChoice =
+  | { readonly kind: 'built-in'; readonly name: string; readonly hash: string; readonly tile: Tile }
+  | { readonly kind: 'foreign'; readonly name: string; readonly hash: string; readonly entry: string; readonly source: string; readonly bindings: KernelBindings };
+
+/** A Spec whose stage size is still to follow from the footprint, as a foreign kernel's tiles are not known before it is probed. */
+export type SpecDraft = Omit<Spec, 'stageTiles'> & { readonly stageTiles: number | null };
+
 export interface Spec {
   readonly version: 1;
   /** What a reader calls it, e.g. `t-nlg fc2 TP 8`; no meaning to the run. */
@@ -59,7 +72,7 @@ export interface Spec {
   readonly chunk: ChunkAxis;
   readonly operands: Operands;
   readonly seed: number;
-  readonly kernel: { readonly name: string; readonly hash: string; readonly tile: Tile };
+  readonly kernel: KernelChoice;
   /** Virtual wavefront size: local index / wavefront names the wavefront. */
   readonly wavefront: number;
   /** Tiles per stage (one dispatch). */

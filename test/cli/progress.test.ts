@@ -27,9 +27,9 @@ test('elsewhere a line is written when the step changes, and every ten seconds',
   const out = stream(false);
   const line = progressLine(out);
   for (let second = 0; second < 25; second++) {
-    line.show({ step: second < 5 ? 'one' : 'two', done: second, total: 25 });
+    line.show({ step: second < 5 ? 'one' : 'two', done: second, total: 25 }, second < 15 ? '' : `, ${25 - second} s left`);
     vi.advanceTimersByTime(1000);
   }
   vi.useRealTimers();
-  expect(out.written).toEqual(['tilewire: one 0/25\n', 'tilewire: two 5/25\n', 'tilewire: two 15/25\n']);
+  expect(out.written).toEqual(['tilewire: one 0/25\n', 'tilewire: two 5/25\n', 'tilewire: two 15/25, 10 s left\n']);
 });

@@ -8,12 +8,12 @@ import { structLayout } from '../../src/gpu/reflect.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
 import { poison } from '../../src/emulate/memory.ts';
-import { operandSource } from '../../src/emulate/operands.ts';
+import { laidOut, operandSource } from '../../src/emulate/operands.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
 import { Page } from '../../src/page/main.ts';
-import type { Spec } from '../../src/spec/spec.ts';
+import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 
 const page = new Page();
@@ -96,8 +96,8 @@ const hooks = {
       const { m, n, k } = spec.gemm;
       const operands = await operandSource(gpu, arena, spec);
       const inputs = { a: arena.storage('a', m * k * 4), b: arena.storage('b', k * n * 4) };
-      const gemm = new Gemm(gpu, spec.kernel.name, spec.gemm, spec.kernel.tile, spec.wavefront);
-      const probed = await probeFootprint(gemm, async (run) => {
+      const gemm = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
+      const probed = await probeFootprint(gemm, (run) => {
         operands.fill(0, inputs, run + 1);
         return inputs;
       });
@@ -115,19 +115,20 @@ const hooks = {
     }),
 
   /** C of the plain kernel over device 0's operands. */
-  gemm: (spec: Spec) =>
+  gemm: (spec: SpecDraft) =>
     scoped(async (gpu, arena) => {
       const { m, n, k } = spec.gemm;
       const source = await operandSource(gpu, arena, spec);
       const buffers = { a: arena.storage('a', m * k * 4), b: arena.storage('b', k * n * 4), c: arena.storage('c', m * n * 4) };
-      source.fill(0, buffers);
+      
       poison(gpu, await gpu.kernel('fill', SHADERS.fill), [buffers.c]);
-      const gemm = new Gemm(gpu, spec.kernel.name, spec.gemm, spec.kernel.tile, spec.wavefront);
+      const gemm = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
+      (await laidOut(gpu, arena, source, gemm.text.layout, spec.gemm))(0, buffers);
       const kernel = await gemm.plain();
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, gpu.bind(kernel, 0, buffers));
+      gemm.bind(kernel, buffers, { [gemm.text.output]: buffers.c }).forEach((group, index) => pass.setBindGroup(index, group));
       pass.dispatchWorkgroups(...gemm.grid);
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);

@@ -18,7 +18,7 @@ export function shardOf(files: Files, folder: string, tensor: string | undefined
     if (files.kind(single) === 'file') return single;
     throw refuse(folder, 'the folder holds no safetensors model', `no ${INDEX}`, `${INDEX} or ${SINGLE}`, 'name one file: FOLDER/FILE.safetensors#TENSOR');
   }
-  const json = readJsonFile(files, index);
+  const json = readJsonFile(index, files);
   const map = isRecord(json) ? json['weight_map'] : undefined;
   if (!isRecord(map)) throw refuse(index, 'the index has no weight_map', typeof map, '{"tensor": "file"}', 'fetch the index again');
   const shards = new Map<string, string>();

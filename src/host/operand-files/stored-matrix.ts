@@ -103,7 +103,8 @@ function readRectangle(files: Files, file: OpenFile, storage: Storage, { line, l
           const to = (i + r) * lines + l;
           for (let s = 0; s < slabLines; s++) bits[to + s] = wide[s * run + r]!;
         }
-      } else {
+      } else if (run === length) bits.set(wide.subarray(0, slabLines * run), l * length);
+      else {
         for (let s = 0; s < slabLines; s++) bits.set(wide.subarray(s * run, (s + 1) * run), (l + s) * length + i);
       }
     }

@@ -2,7 +2,7 @@
 // parser builds anything, and a key that an object holds twice is refused: two readers would see two
 // different files. Returns plain data; what it means is the caller's to check.
 import { TilewireError } from '../../errors.ts';
-import type { Files, OpenFile } from './files.ts';
+import { diskFiles, type Files, type OpenFile } from './files.ts';
 
 /** The largest index known (a trillion parameters in 60 shards) is under 20 MB; headers are smaller. */
 export const MAX_JSON_BYTES = 32 * 2 ** 20;
@@ -10,7 +10,7 @@ const MAX_DEPTH = 32;
 const MAX_VALUES = 1_000_000;
 
 /** A whole JSON file: a model's `config.json`, or the index of its shards. */
-export function readJsonFile(files: Files, path: string): unknown {
+export function readJsonFile(path: string, files: Files = diskFiles()): unknown {
   const file = files.open(path);
   try {
     return readJson(files, file, 0, file.size);

@@ -1,0 +1,40 @@
+// `--kernel FILE.wgsl [--entry NAME] [--bindings FILE.json]`: a kernel that is not ours, read with its bindings file (by
+// default the one beside it with the same name, where there is one) and completed by what its text tells.
+import fs from 'node:fs';
+import path from 'node:path';
+import { TilewireError } from '../errors.ts';
+import { completeBindings } from '../gpu/foreign.ts';
+import { parseBindings } from '../spec/kernel-bindings.ts';
+import type { SpecRequest } from '../spec/resolve.ts';
+
+/** No shader that a person writes is longer. */
+const MOST_BYTES = 1_000_000;
+
+export function readKernel(file: string, entry: string | undefined, bindings: string | undefined): NonNullable<SpecRequest['foreign']> {
+  const source = readText(file, '--kernel');
+  const beside = file.replace(/\.wgsl$/, '.json');
+  const from = bindings ?? (beside !== file && fs.existsSync(beside) ? beside : undefined);
+  const given = from === undefined ? {} : parseBindings(readJson(from), from);
+  const complete = completeBindings(source, given, entry);
+  return { name: path.basename(file), source, ...complete };
+}
+
+function readText(file: string, flag: string): string {
+  try {
+    const { size } = fs.statSync(file);
+    if (size > MOST_BYTES) throw new TilewireError('BAD_FILE', 'this file is too long', { path: flag, actual: `${file}: ${size} bytes`, limit: `${MOST_BYTES} bytes`, fix: 'give a WGSL or JSON file' });
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if (error instanceof TilewireError) throw error;
+    throw new TilewireError('BAD_FILE', 'this file cannot be read', { path: flag, actual: `${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, fix: 'give the name of a file' });
+  }
+}
+
+function readJson(file: string): unknown {
+  try {
+    return JSON.parse(readText(file, '--bindings'));
+  } catch (error) {
+    if (error instanceof TilewireError) throw error;
+    throw new TilewireError('BAD_FILE', 'this file is not JSON', { path: file, actual: error instanceof Error ? error.message : String(error), fix: 'see `tilewire run --help` for a bindings file' });
+  }
+}

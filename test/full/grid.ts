@@ -1,0 +1,107 @@
+// The whole grid, as far as an afternoon goes: every combination of devices, shape, chunking, algorithm and kernel, each
+// several times over, with tile, granularities, skew, lag, tracker and operands dealt out evenly and at random. A function
+// of nothing but this file and the kernels that are built in. `test/gpu/grid.test.ts` is its pairwise cover.
+import { kernelNames } from '../../src/spec/kernels.ts';
+import { parseTile, type SpecRequest } from '../../src/spec/resolve.ts';
+import { randomOf, shuffled } from '../support/random.ts';
+
+export const DEVICES = [1, 2, 3, 4, 5, 7, 8, 13, 16, 32, 64];
+
+/** Sizes at which a case takes a fraction of a second on a software adapter. */
+export const SHAPES = [
+  { m: 1, n: 1, k: 5 }, // one element: all chunks but one are empty
+  { m: 3, n: 61, k: 1 }, // fewer rows than most device counts
+  { m: 37, n: 53, k: 29 }, // primes
+  { m: 59, n: 47, k: 3 },
+  { m: 151, n: 5, k: 7 }, // tall
+  { m: 7, n: 131, k: 11 }, // wide
+  { m: 64, n: 64, k: 16 }, // divides evenly
+  { m: 24, n: 72, k: 8 },
+] as const;
+
+/**
+ * Undefined: the default, which divides the chunks where it can. The others straddle, mostly. Large ones are left to the
+ * pairwise cover: a software adapter takes seconds to compile them.
+ */
+const TILES = [undefined, '8x8x2', '16x20x4', '32x16x8', '5x7x3', '4x4x1'];
+/** The check of normal operands reads each device's part of each chunk back: beyond this many devices that takes seconds. */
+const MOST_NORMAL = 16;
+/** Tiles over all devices beyond which a case takes seconds; larger tiles and the default are taken then. */
+const MOST_TILES = 2048;
+
+const TRACKERS: readonly SpecRequest[] = [
+  {},
+  { trackerSets: 2, trackerWays: 1, overflow: 'spill' },
+  { trackerSets: 1, trackerWays: 2, overflow: 'stall' },
+  { trackerSets: 4, trackerWays: 4, overflow: 'stall' },
+];
+
+/** Dealt out evenly over all cases, each in a random order of its own. */
+const DEALT = {
+  tile: [0, 1, 2, 3, 4, 5],
+  stageTiles: [undefined, 1, 3, 1000],
+  triggerTiles: [1, 3, 8],
+  lag: [1, 2, 3, 7],
+  skew: [0, 0.5, 1.7, 4],
+  wavefront: [64, 4],
+  tracker: [0, 1, 2, 3],
+  operands: ['exact', 'exact', 'exact', 'normal'],
+  baseline: [true, false, false, false, false, false, false, false],
+} as const;
+
+/** How often each combination of devices, shape, chunking, algorithm and kernel occurs. */
+export const TIMES = 4;
+
+export interface FullCase {
+  /** The case as flags of `tilewire run`: what it is called, and what reproduces it. */
+  readonly flags: string;
+  readonly request: SpecRequest;
+  readonly baseline: boolean;
+}
+
+/** All cases, in an order without order, so that the time of the first ones tells that of all. */
+export function fullGrid(times = TIMES): FullCase[] {
+  const random = randomOf(0x7465737);
+  const core = Array.from({ length: times }, () => DEVICES).flat().flatMap((devices) =>
+    SHAPES.flatMap((shape) =>
+      (['rows', 'columns'] as const).flatMap((chunk) => (['ring', 'direct'] as const).flatMap((algorithm) => kernelNames().map((kernelName) => ({ ...shape, devices, chunk, algorithm, kernelName })))),
+    ),
+  );
+  const dealt = <T>(values: readonly T[]): T[] => shuffled(core.map((_, at) => values[at % values.length]), random);
+  const hands = { tile: dealt(DEALT.tile), stageTiles: dealt(DEALT.stageTiles), triggerTiles: dealt(DEALT.triggerTiles), lag: dealt(DEALT.lag), skew: dealt(DEALT.skew), wavefront: dealt(DEALT.wavefront), tracker: dealt(DEALT.tracker), operands: dealt(DEALT.operands), baseline: dealt(DEALT.baseline) };
+  const cases = core.map((of, at): FullCase => {
+    const tiles = TILES.filter((tile) => tile === undefined || tilesOf(of, tile) * of.devices <= MOST_TILES);
+    const tile = tiles[hands.tile[at] % tiles.length];
+    const request: SpecRequest = {
+      ...of,
+      tile: tile === undefined ? undefined : parseTile(tile),
+      stageTiles: hands.stageTiles[at],
+      triggerTiles: hands.triggerTiles[at],
+      lag: hands.lag[at],
+      skew: hands.skew[at],
+      wavefront: hands.wavefront[at],
+      ...TRACKERS[hands.tracker[at]],
+      operands: of.devices > MOST_NORMAL ? 'exact' : hands.operands[at],
+      seed: at + 1,
+    };
+    const baseline = hands.baseline[at];
+    return { flags: flagsOf(request, baseline), request, baseline };
+  });
+  return shuffled(cases, random);
+}
+
+function tilesOf({ m, n }: { readonly m: number; readonly n: number }, text: string): number {
+  const tile = parseTile(text);
+  return Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
+}
+
+function flagsOf({ tile, ...rest }: SpecRequest, baseline: boolean): string {
+  const values = { ...rest, tile: tile && `${tile.m}x${tile.n}x${tile.k}` };
+  const flags = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${String(value)}`]));
+  return [...flags, ...(baseline ? ['--baseline'] : [])].join(' ');
+}
+
+/** A random part of the cases: the same one for the same seed. */
+export function sampleOf<T>(cases: readonly T[], count: number, seed: number): T[] {
+  return shuffled(cases, randomOf(seed)).slice(0, count);
+}

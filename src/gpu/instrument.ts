@@ -7,7 +7,7 @@
 import { TilewireError } from '../errors.ts';
 import { redirectStores, type Edit } from './output-space.ts';
 import { declarationOf } from './output-binding.ts';
-import { reachable, readModule, refuse, type Function, type Module } from './wgsl-tokens.ts';
+import { reachable, readModule, refuse, structMembers, type Function, type Module, type Parameter, type StructMember } from './wgsl-tokens.ts';
 
 export interface Instrumentation {
   readonly entry: string;
@@ -83,19 +83,41 @@ function removeBinding(module: Module, output: string): Edit {
 }
 
 /** Strips the attributes of the entry and of its parameters, so that it is a plain function. */
-function plainEntry(module: Module, { first, keyword, parameters }: Function): Edit[] {
+function plainEntry(module: Module, entry: Function): Edit[] {
+  const { first, keyword, parameters } = entry;
   const attributes = first < keyword ? [tokens(module, first, keyword - 1)] : [];
-  return [
-    ...attributes,
-    ...parameters.map(({ builtin, name, from }) => {
-      if (builtin === undefined) throw refuse(module.code, module.tokens[from].start, `parameter ${name} of the entry point is no builtin`, 'take each builtin as a parameter of its own');
-      return tokens(module, from, from + 4);
-    }),
-  ];
+  return [...attributes, ...parameters.flatMap((parameter) => (parameter.builtin === undefined ? flattened(module, entry, parameter) : [tokens(module, parameter.from, parameter.from + 4)]))];
+}
+
+/**
+ * A struct of builtins becomes a parameter for each: a struct that carries a uniform id beside a lane's is not uniform to
+ * WGSL, separate parameters are.
+ */
+function flattened(module: Module, { bodyOpen, bodyClose }: Function, parameter: Parameter): Edit[] {
+  const { code, tokens: all } = module;
+  const members = builtinMembers(module, parameter);
+  const list = members.map(({ name, type }) => `${memberName(parameter, name)}: ${type}`).join(', ');
+  const edits: Edit[] = [{ start: all[parameter.from].start, end: all[parameter.to - 1].end, text: list }];
+  for (let at = bodyOpen; at < bodyClose; at++) {
+    if (all[at].text !== parameter.name || all[at - 1].text === '.') continue;
+    const member = members.find(({ name }) => all[at + 1].text === '.' && name === all[at + 2].text);
+    if (member === undefined) throw refuse(code, all[at].start, `the struct ${parameter.name} of builtins is used as a whole`, 'use its members only, or take each builtin as a parameter of its own');
+    edits.push({ start: all[at].start, end: all[at + 2].end, text: memberName(parameter, member.name) });
+  }
+  return edits;
+}
+
+const memberName = ({ name }: Parameter, member: string): string => `tw_${name}_${member}`;
+
+/** @throws BAD_KERNEL when the parameter is not a struct of which each member is a builtin */
+function builtinMembers(module: Module, { name, type, from }: Parameter): StructMember[] {
+  const members = structMembers(module, type);
+  if (members === undefined || members.some(({ builtin }) => builtin === undefined)) throw refuse(module.code, module.tokens[from].start, `parameter ${name} of the entry point is no builtin`, 'take builtins as parameters, or a struct of nothing but builtins');
+  return members;
 }
 
 /** The new entry: virtual builtins, the call, and the flush after it. */
-function newEntry({ code, tokens }: Module, entry: Function, { workgroupSize: [x, y, z], grid: [gx, gy, gz] }: Instrumentation): string {
+function newEntry(module: Module, entry: Function, { workgroupSize: [x, y, z], grid: [gx, gy, gz] }: Instrumentation): string {
   const own = new Set<string>();
   const virtual: Record<string, string> = {
     workgroup_id: 'tw_virtual',
@@ -105,9 +127,10 @@ function newEntry({ code, tokens }: Module, entry: Function, { workgroupSize: [x
     global_invocation_id: `tw_virtual * vec3u(${x}u, ${y}u, ${z}u) + tw_local`,
   };
   const passed: Record<string, string> = { subgroup_invocation_id: 'u32', subgroup_size: 'u32' };
-  const args = entry.parameters.map(({ builtin, from }) => {
-    if (builtin !== undefined && builtin in virtual) return virtual[builtin];
-    if (builtin === undefined || !(builtin in passed)) throw refuse(code, tokens[from].start, `builtin ${builtin} is not known`, 'use the compute builtins of WGSL');
+  const told = entry.parameters.flatMap((parameter) => (parameter.builtin === undefined ? builtinMembers(module, parameter).map(({ builtin }) => ({ builtin: builtin!, from: parameter.from })) : [{ builtin: parameter.builtin, from: parameter.from }]));
+  const args = told.map(({ builtin, from }) => {
+    if (builtin in virtual) return virtual[builtin];
+    if (!(builtin in passed)) throw refuse(module.code, module.tokens[from].start, `builtin ${builtin} is not known`, 'use the compute builtins of WGSL');
     own.add(builtin);
     return `tw_${builtin}`;
   });

@@ -1,6 +1,6 @@
 // The output binding of a kernel: its declaration found, its type understood. Arrays of f32, vec2 or vec4, by themselves
 // or as the only member of a struct, with aliases resolved; anything else is refused with what would do.
-import { refuse, type Module } from './wgsl-tokens.ts';
+import { refuse, structMembers, type Module } from './wgsl-tokens.ts';
 
 export interface Output {
   readonly name: string;
@@ -12,6 +12,8 @@ export interface Output {
   readonly declaration: { readonly from: number; readonly to: number };
   /** Whether a type (without spaces) is that of the whole array, or of one element. */
   readonly isWhole: (type: string) => boolean;
+  /** Whether a type is the struct that holds the array. */
+  readonly isStruct: (type: string) => boolean;
   readonly isElement: (type: string) => boolean;
 }
 
@@ -21,7 +23,7 @@ export function readOutput(module: Module, name: string): Output {
   const declaration = declarationOf(module, name);
   if (declaration === undefined) throw refuse(code, 0, `the kernel has no storage binding called ${name}`, 'name the binding that it stores to');
   const type = resolve(module, declaration.type);
-  const struct = structOf(module, type);
+  const struct = structMembers(module, type);
   if (struct !== undefined && struct.length !== 1) throw refuse(code, tokens[declaration.from].start, 'the output is a struct with more than one member', 'bind the array by itself');
   const array = struct === undefined ? type : resolve(module, struct[0].type);
   const element = resolve(module, /^array<(.+?)(?:,[^<>]*)?>$/.exec(array)?.[1] ?? '');
@@ -34,6 +36,7 @@ export function readOutput(module: Module, name: string): Output {
     width,
     declaration,
     isWhole: (other) => resolve(module, other) === array || resolve(module, other).replace(/,[^<>]*>$/, '>') === array,
+    isStruct: (other) => struct !== undefined && resolve(module, other) === type,
     isElement: (other) => WIDTHS[resolve(module, other)] === width,
   };
 }
@@ -66,25 +69,4 @@ function resolve({ tokens }: Module, type: string): string {
       return resolve({ tokens } as Module, tokens.slice(at + 3, end).map(({ text }) => text).join(''));
     }
   return type;
-}
-
-function structOf({ tokens, match }: Module, name: string): { name: string; type: string }[] | undefined {
-  for (let at = 0; at < tokens.length; at++) {
-    if (tokens[at].text !== 'struct' || tokens[at + 1].text !== name) continue;
-    const close = match[at + 2];
-    const members: { name: string; type: string }[] = [];
-    let from = at + 3;
-    let depth = 0;
-    for (let end = from; end <= close; end++) {
-      if (tokens[end].text === '<') depth++;
-      if (tokens[end].text === '>') depth--;
-      if ((tokens[end].text === ',' && depth === 0) || end === close) {
-        const colon = tokens.slice(from, end).findIndex(({ text }) => text === ':');
-        if (colon > 0) members.push({ name: tokens[from + colon - 1].text, type: tokens.slice(from + colon + 1, end).map(({ text }) => text).join('') });
-        from = end + 1;
-      }
-    }
-    return members;
-  }
-  return undefined;
 }

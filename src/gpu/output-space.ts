@@ -12,8 +12,9 @@ export interface Edit {
   readonly text: string;
 }
 
-/** What a name stands for: the whole output, a pointer to one element of it, or something else that hides it. */
-type Meaning = 'whole' | 'element' | 'other';
+/** What a name stands for: the output's array, the struct around it, one element of it, or something else that hides it. */
+type Meaning = Pointer | 'other';
+type Pointer = 'whole' | 'struct' | 'element';
 
 const COMPONENTS: Record<string, number> = { x: 0, y: 1, z: 2, w: 3, r: 0, g: 1, b: 2, a: 3 };
 const COMPOUND = ['+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=', '<<=', '>>=', '++', '--'];
@@ -26,7 +27,7 @@ export function redirectStores(module: Module, name: string, functions: readonly
 
 class Redirection {
   readonly #edits: Edit[] = [];
-  readonly #pointerParameters = new Map<string, Map<number, 'whole' | 'element'>>();
+  readonly #pointerParameters = new Map<string, Map<number, Pointer>>();
   /** First tokens of places that were dealt with already. */
   readonly #done = new Set<number>();
   #stores = 0;
@@ -38,11 +39,12 @@ class Redirection {
     readonly elements: number,
   ) {
     for (const { name, parameters } of functions) {
-      const pointers = new Map<number, 'whole' | 'element'>();
+      const pointers = new Map<number, Pointer>();
       parameters.forEach(({ type }, at) => {
         if (!type.startsWith('ptr<storage,') || !type.endsWith('read_write>')) return;
         const pointee = type.slice('ptr<storage,'.length, -',read_write>'.length);
-        if (output.isWhole(pointee)) pointers.set(at, 'whole');
+        if (output.isStruct(pointee)) pointers.set(at, 'struct');
+        else if (output.isWhole(pointee)) pointers.set(at, 'whole');
         else if (output.isElement(pointee)) pointers.set(at, 'element');
       });
       if (pointers.size > 0) this.#pointerParameters.set(name, pointers);
@@ -80,7 +82,7 @@ class Redirection {
     parameters.forEach((parameter, at) => {
       const pointer = pointers?.get(at);
       scope.set(parameter.name, pointer ?? 'other');
-      if (pointer === 'whole') this.#removeFromList(parameter);
+      if (pointer === 'whole' || pointer === 'struct') this.#removeFromList(parameter);
       if (pointer === 'element') this.#replace(parameter.from, parameter.to - 1, `${parameter.name}: u32`);
     });
     this.#block(bodyOpen, bodyClose, [scope]);
@@ -119,7 +121,7 @@ class Redirection {
         const until = this.#endOfStatement(at);
         declared = { name: this.#text(nameAt), meaning: text === 'let' ? this.#alias(at, nameAt, until, inner) : 'other', until };
         // An alias of the whole is gone, and needs no further look.
-        at = declared.meaning === 'whole' ? until : nameAt;
+        at = declared.meaning === 'whole' || declared.meaning === 'struct' ? until : nameAt;
       } else if (tokens[at].isName && this.#text(at - 1) !== '.') {
         this.#name(at, inner);
       }
@@ -141,7 +143,8 @@ class Redirection {
       const found = scopes[at].get(name);
       if (found !== undefined) return found;
     }
-    return name === this.output.name ? 'whole' : undefined;
+    if (name !== this.output.name) return undefined;
+    return this.output.member === undefined ? 'whole' : 'struct';
   }
 
   /**
@@ -159,7 +162,7 @@ class Redirection {
     if (place.meaning === 'element') return place.suffix === undefined ? 'element' : 'other';
     if (place.index === undefined) {
       this.#replace(keyword, until, '');
-      return 'whole';
+      return place.meaning;
     }
     if (place.suffix !== undefined) this.#refuse(keyword, 'a pointer to one component of a vector of the output cannot be followed', 'point to the whole vector, or store by index');
     this.#replace(nameAt + 1, place.index.open, ' = u32(');
@@ -182,7 +185,7 @@ class Redirection {
     }
     const dereferenced = this.#text(at) === '*';
     if (dereferenced) at++;
-    const meaning = this.module.tokens[at]?.isName === true ? this.#meaning(this.#text(at), scopes) : undefined;
+    let meaning = this.module.tokens[at]?.isName === true ? this.#meaning(this.#text(at), scopes) : undefined;
     if (meaning === undefined || meaning === 'other') return undefined;
     const nameAt = at;
     at++;
@@ -190,9 +193,9 @@ class Redirection {
       if (at !== parenthesis) return undefined;
       at++;
     }
-    const isRoot = this.#text(nameAt) === this.output.name && !dereferenced;
-    if (meaning === 'whole' && isRoot && this.output.member !== undefined) {
-      if (this.#text(at) !== '.' || this.#text(at + 1) !== this.output.member) return undefined;
+    if (meaning === 'struct' && this.#text(at) === '.') {
+      if (this.#text(at + 1) !== this.output.member) return undefined;
+      meaning = 'whole';
       at += 2;
     }
     let index: Place['index'];
@@ -227,7 +230,7 @@ class Redirection {
     if (place === undefined) this.#refuse(at, `this use of the output ${this.output.name} cannot be followed: only ${this.output.name}[index] = value can`);
     if (this.#done.has(start)) return;
     this.#done.add(start);
-    if (place.index === undefined && meaning === 'whole') this.#whole(place);
+    if (place.index === undefined && place.meaning !== 'element') this.#whole(place);
     else this.#element(place);
   }
 
@@ -284,7 +287,7 @@ class Redirection {
   }
 
   /** A call of a function with pointer parameters: whole outputs drop out, pointers to elements become indices. */
-  #call(at: number, pointers: ReadonlyMap<number, 'whole' | 'element'>, scopes: readonly Map<string, Meaning>[]): void {
+  #call(at: number, pointers: ReadonlyMap<number, Pointer>, scopes: readonly Map<string, Meaning>[]): void {
     const { tokens, match } = this.module;
     splitList(tokens, match, at + 1, match[at + 1]).forEach((argument, index) => {
       const expected = pointers.get(index);
@@ -292,9 +295,10 @@ class Redirection {
       const place = this.#place(argument.from, scopes);
       const fix = `pass &${this.output.name}, or store by index`;
       if (place === undefined || place.end !== argument.to - 1) this.#refuse(argument.from, `${this.#text(at)} stores through a pointer that is not to the output ${this.output.name}`, fix);
-      const isWhole = place.meaning === 'whole' && place.index === undefined;
-      const byAddress = place.address || (place.meaning === 'whole' ? this.#text(place.nameAt) !== this.output.name : true);
-      if (isWhole !== (expected === 'whole') || !byAddress || place.suffix !== undefined) this.#refuse(argument.from, 'this pointer into the output cannot be followed', fix);
+      const kind: Pointer = place.index !== undefined ? 'element' : place.meaning;
+      const isWhole = kind !== 'element';
+      const byAddress = place.address || place.meaning === 'element' || this.#text(place.nameAt) !== this.output.name;
+      if (kind !== expected || !byAddress || place.suffix !== undefined) this.#refuse(argument.from, 'this pointer into the output cannot be followed', fix);
       this.#done.add(this.#startOfPlace(place.nameAt));
       if (isWhole) this.#removeFromList(argument);
       else if (place.index !== undefined) {
@@ -310,7 +314,7 @@ interface Place {
   readonly nameAt: number;
   /** `&` before it. */
   readonly address: boolean;
-  readonly meaning: 'whole' | 'element';
+  readonly meaning: Pointer;
   readonly dereferenced: boolean;
   readonly index: { readonly open: number; readonly close: number } | undefined;
   /** `.x` or `[j]` behind an element that is a vector. */

@@ -150,6 +150,22 @@ function templateEnd(tokens: readonly Token[], at: number): number {
   return -1;
 }
 
+export interface StructMember {
+  readonly name: string;
+  /** Without spaces. */
+  readonly type: string;
+  readonly builtin: string | undefined;
+}
+
+/** Members of a struct, or undefined when there is none of this name. */
+export function structMembers({ tokens, match }: Pick<Module, 'tokens' | 'match'>, name: string): StructMember[] | undefined {
+  for (let at = 0; at < tokens.length; at++) {
+    if (tokens[at].text === 'struct' && tokens[at + 1].text === name) return parametersOf(tokens, match, at + 2, match[at + 2]);
+    if (tokens[at].text === '{') at = match[at];
+  }
+  return undefined;
+}
+
 /** The entry point and all functions that it calls, directly or not, by name. */
 export function reachable({ tokens, functions }: Module, entry: string): Set<string> {
   const names = new Map(functions.map((one) => [one.name, one]));

@@ -420,17 +420,16 @@ describe('what is refused, and where', () => {
     expect(run(kernel('  // tw_store(i, 0.0)\n  /* tw_x */ c[i] = a[i];')).values).toEqual(A);
   });
 
-  test('builtins in a struct', () => {
-    const error = refusal(`struct Ids { @builtin(global_invocation_id) global: vec3u, @builtin(local_invocation_index) lane: u32 }
-${BINDINGS}
+  const IDS = 'struct Ids { @builtin(global_invocation_id) global: vec3u, @builtin(local_invocation_index) lane: u32 }';
+  const withIds = (body: string, struct = IDS): string => `${struct}\n${BINDINGS}\n\n@compute @workgroup_size(4)\nfn main(ids: Ids) {\n${body}\n}\n`;
 
-@compute @workgroup_size(4)
-fn main(ids: Ids) {
-  c[ids.global.x] = 1.0;
-}
-`);
-    expect(error).toMatchObject({ code: 'BAD_KERNEL', fields: { path: 'line 6' } });
-    expect(error.what).toContain('ids');
+  test('builtins in a struct come one by one, and are told as such', () => {
+    expect(run(withIds('  let i = ids.global.x;\n  c[i] = a[i] + f32(ids.lane - i % 4u);')).values).toEqual(A);
+  });
+
+  test('a struct of builtins that is used as a whole, or holds something else', () => {
+    expect(refusal(withIds('  let all = ids;\n  c[all.global.x] = 1.0;'))).toMatchObject({ code: 'BAD_KERNEL', what: expect.stringContaining('ids'), fields: { path: 'line 7' } });
+    expect(refusal(withIds('  c[ids.global.x] = 1.0;', 'struct Ids { @builtin(global_invocation_id) global: vec3u, lane: u32 }'))).toMatchObject({ code: 'BAD_KERNEL', what: expect.stringContaining('ids'), fields: { path: 'line 6' } });
   });
 
   test('a builtin that is no compute kernel’s', () => {

@@ -6,7 +6,6 @@ import type { EventLog } from '../events/log.ts';
 import { checkLedger, expectedLedger, ledgerOf, totalOf } from '../events/ledger.ts';
 import { Gemm } from '../gpu/gemm.ts';
 import { Arena, type Gpu } from '../gpu/gpu.ts';
-import { probeFootprint } from '../gpu/probe.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { checkPlan } from '../plan/check.ts';
 import { planOf, settled } from '../plan/plan.ts';
@@ -19,10 +18,11 @@ import { checkValues } from './check.ts';
 import { sha256 } from './digest.ts';
 import { extraFlops } from './dispatches.ts';
 import { Faults } from './faults.ts';
+import { probedFootprint } from './footprint.ts';
 import { runFused } from './fused.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison } from './memory.ts';
 import { measured, type Note } from './measured.ts';
-import { laidOut, operandSource, type OperandSource, type TrainedMatrices } from './operands.ts';
+import { laidOut, operandSource, type TrainedMatrices } from './operands.ts';
 
 export interface RunOptions {
   readonly baseline: boolean;
@@ -43,7 +43,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const gemm = new Gemm(gpu, arena, draft.kernel, draft.gemm, draft.wavefront);
     const operands = await operandSource(gpu, arena, draft, trained);
     const fill = await laidOut(gpu, arena, operands, gemm.text.layout, draft.gemm);
-    const footprint = await probeWith(gpu, gemm, fill, draft);
+    const footprint = await probedFootprint(gpu, gemm, fill, draft);
     const spec = settled(draft, footprint);
     const plan = planOf(spec, footprint);
     const unsound = checkPlan(plan);
@@ -95,21 +95,6 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
       failures,
     };
     return { report, result, log: fused.log };
-  } finally {
-    arena.destroy();
-  }
-}
-
-/** The probe's two runs see different operands: those of another seed, then the run's own. */
-async function probeWith(gpu: Gpu, gemm: Gemm, fill: OperandSource['fill'], spec: SpecDraft): ReturnType<typeof probeFootprint> {
-  const { m, n, k } = spec.gemm;
-  const arena = new Arena(gpu);
-  try {
-    const inputs = { a: arena.storage('probe A', m * k * 4), b: arena.storage('probe B', k * n * 4) };
-    return await probeFootprint(gemm, (run) => {
-      fill(0, inputs, ...(run === 0 ? [(spec.seed ^ 0x5bd1e995) >>> 0] : []));
-      return inputs;
-    });
   } finally {
     arena.destroy();
   }

@@ -1,8 +1,9 @@
 // Dispatches of the tracked GEMM: order table entries, the variant for what they write, and the chunk memories that
 // they bind. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
-import type { Gemm, Op } from '../gpu/gemm.ts';
+import type { Gemm } from '../gpu/gemm.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
+import type { Op } from '../gpu/tracked-text.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { dispatchesOf, partOf, type Dispatch } from './dispatches.ts';

@@ -3,25 +3,10 @@
 import type { ChunkAxis, GemmShape, KernelChoice } from '../spec/spec.ts';
 import { TilewireError } from '../errors.ts';
 import type { Arena, Bindable, Gpu, Kernel } from './gpu.ts';
-import { instrument, INSTRUMENTED_ENTRY } from './instrument.ts';
+import { INSTRUMENTED_ENTRY } from './instrument.ts';
 import { kernelText, type KernelText } from './kernel-text.ts';
 import { structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
-import { SHADERS } from './shaders.ts';
-import { specialise } from './specialise.ts';
-
-/** How the pieces of a dispatch are written: all stored, all updated, or by the op bit of each. */
-export type Op = 'store' | 'update' | 'mixed';
-const OP_NUMBER: Record<Op, number> = { store: 0, update: 1, mixed: 2 };
-
-export interface Variant {
-  /** Chunk memories that the dispatch binds. */
-  readonly slots: number;
-  readonly op: Op;
-  /** Some stores may fall outside of the bound chunks and are masked. */
-  readonly guard: boolean;
-  /** A deliberate defect: this workgroup (or `all`) stores nothing. */
-  readonly muted?: number | 'all';
-}
+import { atSourceLineLater, probeText, trackedText, type Variant } from './tracked-text.ts';
 
 /** Buffers of a dispatch that belong to the instrumentation: order table and counters. */
 const TRACKER_BUFFERS = 2;
@@ -69,40 +54,20 @@ export class Gemm {
   }
 
   plain(): Promise<Kernel> {
-    return this.gpu.kernel(this.text.name, this.text.code, this.text.entry);
+    return this.#compiled(this.text.name, this.text.code, this.text.entry);
   }
 
   async tracked(axis: ChunkAxis, variant: Variant): Promise<{ kernel: Kernel; entry: StructLayout; slots: StructLayout }> {
-    const { slots, op, guard, muted } = variant;
-    const space = specialise(SHADERS.outputSpace, {
-      SLOTS: slots,
-      OP: OP_NUMBER[op],
-      COLUMNS: axis === 'columns' ? 1 : 0,
-      GUARD: guard ? 1 : 0,
-      MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
-      TW_MUTED: typeof muted === 'number' ? muted : 0,
-      TW_PITCH: this.shape.n,
-      TW_WAVEFRONT: this.wavefront,
-    }).code;
-    const code = this.#instrumented(space);
-    const kernel = await this.gpu.kernel(`${this.text.name} tracked, ${slots} slots, ${op}`, code, INSTRUMENTED_ENTRY);
+    const code = trackedText(this.text, this.shape, this.wavefront, axis, variant);
+    const kernel = await this.#compiled(`${this.text.name} tracked, ${variant.slots} slots, ${variant.op}`, code, INSTRUMENTED_ENTRY);
     return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
   }
 
-  probing(): Promise<Kernel> {
-    const space = specialise(SHADERS.probeSpace, {
-      TW_ELEMENTS: this.shape.m * this.shape.n,
-      TW_WAVEFRONT: this.wavefront,
-      TW_WAVEFRONTS: this.wavefronts,
-      TW_GRID_X: this.grid[0],
-      TW_GRID_Y: this.grid[1],
-    }).code;
-    return this.gpu.kernel(`${this.text.name} probe`, this.#instrumented(space), INSTRUMENTED_ENTRY);
+  async probing(): Promise<Kernel> {
+    return this.#compiled(`${this.text.name} probe`, probeText(this.text, this.shape, this.wavefront, this.wavefronts), INSTRUMENTED_ENTRY);
   }
 
-  #instrumented(space: string): string {
-    const { m, n } = this.shape;
-    const { code, entry, output, grid, facts } = this.text;
-    return instrument(code, { entry, output, workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` });
+  #compiled(label: string, code: string, entry: string): Promise<Kernel> {
+    return atSourceLineLater(this.text, this.gpu.kernel(label, code, entry));
   }
 }

@@ -16,6 +16,7 @@ export type Bindable = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset
 
 export class Gpu {
   readonly #kernels = new Map<string, Promise<Kernel>>();
+  readonly #remembered = new Map<string, Promise<unknown>>();
   readonly #lost: Promise<never>;
   readonly #errors: string[] = [];
 
@@ -79,6 +80,17 @@ export class Gpu {
     throw new TilewireError('GPU_ERROR', 'the GPU refused a command', { lines, fix: 'please report this with the output of `tilewire doctor`' });
   }
 
+  /** What is true of a kernel's text on this adapter, found once per key: footprints. Failures are found anew. */
+  remember<T>(key: string, find: () => Promise<T>): Promise<T> {
+    let found = this.#remembered.get(key) as Promise<T> | undefined;
+    if (found === undefined) {
+      found = find();
+      this.#remembered.set(key, found);
+      found.catch(() => this.#remembered.delete(key));
+    }
+    return found;
+  }
+
   /**
    * Compiles a kernel (once per text).
    * @throws BAD_KERNEL with the browser's message at its line
@@ -89,6 +101,7 @@ export class Gpu {
     if (kernel === undefined) {
       kernel = this.wait(this.#compile(label, code, entry));
       this.#kernels.set(key, kernel);
+      kernel.catch(() => this.#kernels.delete(key));
     }
     return kernel;
   }

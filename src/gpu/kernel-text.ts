@@ -14,6 +14,9 @@ import { specialise } from './specialise.ts';
 export interface KernelText {
   readonly name: string;
   readonly code: string;
+  /** The text as it is in its file, and for each line of `code` that line's number there (1-based). */
+  readonly source: string;
+  readonly lineMap: readonly number[];
   readonly entry: string;
   readonly grid: readonly [number, number, number];
   readonly a: string;
@@ -36,8 +39,8 @@ function builtIn({ name, tile }: Extract<KernelChoice, { kind: 'built-in' }>, sh
   const kernel = kernelNamed(name);
   const source = KERNEL_SOURCES[name];
   if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
-  const { code } = specialise(source, kernel.constantsFor(shape, tile));
-  return { name, code, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', constants: [], facts: reflectKernel(code, 'main') };
+  const { code, lineMap } = specialise(source, kernel.constantsFor(shape, tile));
+  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', constants: [], facts: reflectKernel(code, 'main') };
 }
 
 function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind: 'foreign' }>, shape: GemmShape): KernelText {
@@ -51,7 +54,7 @@ function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind
   }
   if (requires !== null && evaluate(requires, values, 'requires') === 0)
     throw new TilewireError('BAD_FLAG', `${name} does not take this shape`, { path: '--kernel', actual: `m ${shape.m}, n ${shape.n}, k ${shape.k}`, limit: requires, fix: 'choose a shape that it takes' });
-  const { code } = specialise(source, constants);
+  const { code, lineMap } = specialise(source, constants);
   const facts = reflectKernel(code, entry);
   const groups = grid.map((size, at) => evaluate(size, values, `grid[${at}]`)) as [number, number, number];
   groups.forEach((count, at) => {
@@ -59,13 +62,18 @@ function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind
   });
   for (const role of [a, b, output]) if (!facts.bindings.some((binding) => binding.name === role)) throw new TilewireError('BAD_FILE', `${entry} uses no binding of this name`, { path: role, actual: facts.bindings.map((binding) => binding.name), fix: 'name one of them' });
   const writable = facts.bindings.filter(({ kind, name: binding }) => kind === 'storage-write' && binding !== output);
-  if (writable.length > 0) throw new TilewireError('BAD_KERNEL', `the kernel has another writable binding besides its output ${output}`, { path: writable[0].name, fix: 'let the kernel write its result only, to one buffer' });
+  if (writable.length > 0) {
+    const [{ name: extra, elementType }] = writable;
+    throw elementType.startsWith('atomic')
+      ? new TilewireError('BAD_KERNEL', `the kernel has a buffer of atomics besides its output ${output}: ${extra}. A workgroup cannot wait for another one: WGSL promises neither order nor progress between them`, { path: extra, fix: 'let each workgroup finish by itself' })
+      : new TilewireError('BAD_KERNEL', `the kernel writes to another buffer besides its output ${output}: ${extra}`, { path: extra, fix: 'let the kernel write its result only, to one buffer; keep what it works on in workgroup memory' });
+  }
   const others = facts.bindings.filter(({ name: binding }) => ![a, b, output].includes(binding));
   const used = new Set<string>();
   const contents = others.map((binding) => ({ name: binding.name, kind: binding.kind === 'uniform' ? ('uniform' as const) : ('storage' as const), words: contentsOf(binding, code, uniforms, values, used) }));
   const unused = Object.keys(uniforms).find((path) => !used.has(path));
   if (unused !== undefined) throw new TilewireError('BAD_FILE', 'there is no such uniform', { path: `uniforms.${unused}`, actual: others.map((binding) => binding.name), fix: 'name variable.field of a uniform binding' });
-  return { name, code, entry, grid: groups, a, b, output, layout, constants: contents, facts };
+  return { name, code, source, lineMap, entry, grid: groups, a, b, output, layout, constants: contents, facts };
 }
 
 /** Words of a uniform or read-only binding: a struct by its fields, a scalar or vector by its values. */

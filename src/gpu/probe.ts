@@ -7,10 +7,17 @@ import type { Gemm } from './gemm.ts';
 import { Arena, readBack, type Bindable } from './gpu.ts';
 
 /**
+ * The footprint of a kernel at a shape, probed once.
  * @param operands called for each of the two runs, with data that must differ
  * @throws BAD_KERNEL naming the element and the workgroups
  */
-export async function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => { readonly a: Bindable; readonly b: Bindable }): Promise<Footprint> {
+export function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => { readonly a: Bindable; readonly b: Bindable }): Promise<Footprint> {
+  const { text, shape: { m, n, k }, wavefront } = gemm;
+  const constants = text.constants.map(({ name, words }) => `${name} ${words.join()}`).join();
+  return gemm.gpu.remember(`footprint ${m} ${n} ${k} ${wavefront} ${text.grid.join()} ${constants}\n${text.code}`, () => probe(gemm, operands));
+}
+
+async function probe(gemm: Gemm, operands: (run: 0 | 1) => { readonly a: Bindable; readonly b: Bindable }): Promise<Footprint> {
   const { gpu, shape: { m, n }, grid, wavefronts } = gemm;
   const elements = m * n;
   const arena = new Arena(gpu);

@@ -5,7 +5,8 @@
 import fs from 'node:fs';
 import type { ConsoleMessage, Page } from 'puppeteer';
 import { TilewireError, bug } from '../errors.ts';
-import type { AdapterFacts, Outcome, PageApi, Progress, RunJob, RunResult } from '../page/api.ts';
+import type { AdapterFacts, Outcome, PageApi, ProbeJob, Progress, RunJob, RunResult } from '../page/api.ts';
+import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { Environment } from '../verify/run-report.ts';
 import { findBrowser } from './browser.ts';
 import type { Attempt, FoundBrowser } from './browser.ts';
@@ -43,6 +44,7 @@ export interface Session {
   serve(name: string, bytes: Uint8Array): string;
   withdraw(path: string): void;
   run(job: RunJob, onProgress?: (progress: Progress) => void): Promise<RunResult>;
+  probe(job: ProbeJob): Promise<FootprintRuns>;
   close(): Promise<void>;
 }
 
@@ -104,6 +106,34 @@ async function openPage(options: SessionOptions, server: PageServer, found: Foun
   }
 
   const timeoutMs = (options.timeout ?? 600) * 1000;
+  /** A call of the page's API that may take long: given up when nothing is heard of it for the timeout. */
+  const watched = async <T>(work: () => Promise<Outcome<T>>, onProgress: (progress: Progress) => void): Promise<T> => {
+    let last: Progress | null = null;
+    const watchdog = deadline(
+      timeoutMs,
+      () =>
+        new TilewireError('TIMEOUT', `no progress for ${timeoutMs / 1000} s`, {
+          path: '--timeout',
+          ...(last === null ? {} : { actual: `last heard of: ${last.step} ${last.done}/${last.total}` }),
+          limit: `${timeoutMs / 1000} s`,
+          fix: 'a slow adapter needs a larger --timeout or a smaller shape',
+        }),
+      () => {
+        closing = true;
+        launched.kill();
+      },
+    );
+    heard = (progress) => {
+      last = progress;
+      watchdog.restart();
+      onProgress(progress);
+    };
+    try {
+      return await call(watch, work(), watchdog);
+    } finally {
+      heard = () => {};
+    }
+  };
   return {
     environment,
     facts,
@@ -114,37 +144,8 @@ async function openPage(options: SessionOptions, server: PageServer, found: Foun
     browserWSEndpoint: browser.wsEndpoint(),
     serve: (name, bytes) => server.serve(name, bytes),
     withdraw: (path) => server.withdraw(path),
-    async run(job, onProgress = () => {}) {
-      let last: Progress | null = null;
-      const watchdog = deadline(
-        timeoutMs,
-        () =>
-          new TilewireError('TIMEOUT', `no progress for ${timeoutMs / 1000} s`, {
-            path: '--timeout',
-            ...(last === null ? {} : { actual: `last heard of: ${last.step} ${last.done}/${last.total}` }),
-            limit: `${timeoutMs / 1000} s`,
-            fix: 'a slow adapter needs a larger --timeout or a smaller shape',
-          }),
-        () => {
-          closing = true;
-          launched.kill();
-        },
-      );
-      heard = (progress) => {
-        last = progress;
-        watchdog.restart();
-        onProgress(progress);
-      };
-      try {
-        return await call<RunResult>(
-          watch,
-          page.evaluate((job) => window.tilewire.run(job), job),
-          watchdog,
-        );
-      } finally {
-        heard = () => {};
-      }
-    },
+    run: (job, onProgress = () => {}) => watched(() => page.evaluate((job) => window.tilewire.run(job), job), onProgress),
+    probe: (job) => watched(() => page.evaluate((job) => window.tilewire.probe(job), job), () => {}),
     async close() {
       closing = true;
       await launched.close();

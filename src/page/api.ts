@@ -3,6 +3,7 @@
 import type { ErrorRecord } from '../errors.ts';
 import type { Event } from '../events/log.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
+import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { SpecDraft } from '../spec/spec.ts';
 
 export interface RunJob {
@@ -25,6 +26,11 @@ export interface RunResult {
   readonly events?: readonly Event[];
 }
 
+/** Asks who writes which element; operands of the Spec's kind are not needed for that. */
+export interface ProbeJob {
+  readonly spec: SpecDraft;
+}
+
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorRecord };
 
 /** One line of progress of a long step; the host's `--timeout` counts from the last one. */
@@ -44,6 +50,8 @@ export interface PageApi {
   /** Requests adapter and device (once); `NO_ADAPTER` when there is none. */
   open(): Promise<Outcome<AdapterFacts>>;
   run(job: RunJob): Promise<Outcome<RunResult>>;
+  /** Compiles the untouched kernel, then probes its footprint. */
+  probe(job: ProbeJob): Promise<Outcome<FootprintRuns>>;
 }
 
 declare global {

@@ -1,9 +1,11 @@
 // What runs inside the browser page: the page's API (api.ts) over one GPU. Errors cross as records.
 import { bug, TilewireError } from '../errors.ts';
+import { probeSpec } from '../emulate/footprint.ts';
 import { runSpec } from '../emulate/run.ts';
 import { adapterFacts } from '../gpu/adapter.ts';
 import { Gpu } from '../gpu/gpu.ts';
-import type { AdapterFacts, Outcome, PageApi, RunJob, RunResult } from './api.ts';
+import { toOwnerRuns, type FootprintRuns } from '../plan/owner-runs.ts';
+import type { AdapterFacts, Outcome, PageApi, ProbeJob, RunJob, RunResult } from './api.ts';
 
 export class Page implements PageApi {
   #gpu: Promise<Gpu> | undefined;
@@ -25,6 +27,10 @@ export class Page implements PageApi {
 
   run(job: RunJob): Promise<Outcome<RunResult>> {
     return outcome(this.#run(job));
+  }
+
+  probe({ spec }: ProbeJob): Promise<Outcome<FootprintRuns>> {
+    return outcome(this.gpu().then(async (gpu) => toOwnerRuns(await probeSpec(gpu, spec))));
   }
 
   async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {

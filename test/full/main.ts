@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run test:full`: the full grid (grid.ts) in one browser session. Each result is written to a file as it comes, so
+// `npm run test:full`: the full grid (grid.ts), one case after another in one browser. Each result is written to a file as it comes, so
 // that the next run goes on where this one ended, however it ended. Exit status 1 when any case is wrong.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
@@ -10,17 +10,18 @@ import { addBrowserFlags, parseInteger, parseSeconds } from '../../src/cli/flags
 import { progressLine } from '../../src/cli/progress.ts';
 import { EXIT_OF, TilewireError } from '../../src/errors.ts';
 import { openSession, type Session } from '../../src/host/session.ts';
-import { adapterLine } from '../../src/report/table.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { formatMs } from '../../src/units.ts';
 import { fullGrid, sampleOf, TIMES, type FullCase } from './grid.ts';
-import { casesLeft, complaintsOf, resultsIn, tableOf, type Result } from './results.ts';
+import { adapterName, casesLeft, complaintsOf, resultsIn, tableOf, type Result } from './results.ts';
 
 const pageFile = fileURLToPath(new URL('./page.js', import.meta.url));
 const thisFile = fileURLToPath(import.meta.url);
 const MEMORY_LIMIT = 2 ** 30;
 /** Cases in a row of which nothing came back: then it is the machine, and no case. */
 const MOST_LOST = 3;
+/** Cases after which the browser is started anew: what a page has compiled stays in memory, some 1.5 MB a case. */
+const CASES_OF_A_BROWSER = 1000;
 
 interface Flags {
   readonly only?: RegExp;
@@ -67,7 +68,7 @@ async function main({ only, sample, seed, results: file, times, ...sessionFlags 
   const build = [pageFile, thisFile].reduce((hash, each) => hash.update(fs.readFileSync(each)), createHash('sha256')).digest('hex').slice(0, 16);
   let session = await open();
   try {
-    const adapter = adapterLine(session.environment);
+    const adapter = adapterName(session.environment);
     const results = resultsIn(fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '', build, adapter);
     const left = casesLeft(cases, results);
     const chosen = `${cases.length} of the grid's ${grid.length} cases`;
@@ -93,7 +94,7 @@ async function main({ only, sample, seed, results: file, times, ...sessionFlags 
       }
       lost = error === undefined ? 0 : lost + 1;
       if (lost === MOST_LOST) throw error;
-      if (error !== undefined) {
+      if (error !== undefined || (at + 1) % CASES_OF_A_BROWSER === 0) {
         await session.close();
         session = await open();
       }
@@ -116,7 +117,7 @@ async function judge(session: Session, { request, baseline }: FullCase): Promise
     return { complaints: complaintsOf(report, baseline) };
   } catch (error) {
     if (!(error instanceof TilewireError)) throw error;
-    return { complaints: [`[${error.code}] ${error.message}`], error };
+    return { complaints: [error.message], error };
   }
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import type { RunReport } from '../../src/verify/run-report.ts';
-import { run as sample } from '../report/sample.ts';
+import { environment, run as sample } from '../report/sample.ts';
 import type { FullCase } from './grid.ts';
-import { casesLeft, complaintsOf, resultsIn, tableOf, type Result } from './results.ts';
+import { adapterName, casesLeft, complaintsOf, resultsIn, tableOf, type Result } from './results.ts';
 
 const right: RunReport = { ...sample, failures: [] };
 
@@ -24,6 +24,13 @@ test.each<[string, RunReport, string]>([
   ['no baseline', { ...right, measured: { ...right.measured, sequentialMs: null } }, 'baseline was not run'],
 ])('complained about: %s', (_what, report, complaint) => {
   expect(complaintsOf(report, true)).toEqual([expect.stringContaining(complaint)]);
+});
+
+test('an adapter is known again whatever a session measures of it', () => {
+  const { adapter } = environment;
+  expect(adapterName(environment)).toBe('google swiftshader (software fallback) in Chrome/143.0.0.0');
+  expect(adapterName({ ...environment, timerResolutionNs: 51, adapter: { ...adapter, isSerial: !adapter.isSerial } })).toBe(adapterName(environment));
+  for (const other of [{ ...environment, browser: 'Chrome/144.0.0.0' }, { ...environment, adapter: { ...adapter, isFallback: false } }, { ...environment, adapter: { ...adapter, description: 'other' } }]) expect(adapterName(other)).not.toBe(adapterName(environment));
 });
 
 const caseOf = (devices: number, algorithm: 'ring' | 'direct'): FullCase => ({ flags: `--devices ${devices} --algorithm ${algorithm}`, request: { devices, algorithm, kernelName: 'gemm-register' }, baseline: false });

@@ -1,5 +1,5 @@
 // What the full grid has found: the verdict on one case, the file that a later run goes on from, and the table.
-import type { RunReport } from '../../src/verify/run-report.ts';
+import type { Environment, RunReport } from '../../src/verify/run-report.ts';
 import type { FullCase } from './grid.ts';
 
 /** One line of the results file. */
@@ -11,6 +11,11 @@ export interface Result {
   /** What is wrong; empty when all is right. */
   readonly complaints: readonly string[];
   readonly ms: number;
+}
+
+/** Which adapter results belong to. What is measured anew in each session, as the timer's steps are, is no part of it. */
+export function adapterName({ adapter: { vendor, architecture, description, isFallback }, browser }: Environment): string {
+  return [vendor, architecture, description, isFallback ? '(software fallback)' : '', 'in', browser].filter(Boolean).join(' ');
 }
 
 /** All that is wrong with a run: what the report says itself, and what it should have said. */

@@ -36,7 +36,7 @@ export function safetensorsStorage(files: Files, file: OpenFile, name: string | 
   }
   const dtype = Object.hasOwn(TYPES, tensor.dtype) ? TYPES[tensor.dtype] : undefined;
   const at = `${file.path}#${name}`;
-  if (dtype === undefined) throw refuse(at, 'an element type that tilewire does not read', tensor.dtype, Object.keys(TYPES).join(', '), 'save the tensor as F32, F16 or BF16: tensor.to(torch.float32)');
+  if (dtype === undefined) throw refuse(at, 'an element type that tilewire does not read', tensor.dtype.slice(0, 100), Object.keys(TYPES).join(', '), 'save the tensor as F32, F16 or BF16: tensor.to(torch.float32)');
   const [rows, columns] = tensor.shape;
   if (rows === undefined || columns === undefined || tensor.shape.length !== 2) {
     const fix = tensor.shape.length === 1 ? 'save it as a matrix: tensor.reshape(1, -1) for one row, tensor.reshape(-1, 1) for one column' : 'save the one matrix that is meant, e.g. one expert: tensor[0]';
@@ -62,7 +62,7 @@ function readHeader(files: Files, file: OpenFile): { tensors: Tensor[]; dataStar
   const tensors: Tensor[] = [];
   for (const [name, entry] of Object.entries(header)) {
     if (name !== '__metadata__') tensors.push(readEntry(path, name, entry, size - dataStart));
-    else if (!isRecord(entry) || Object.values(entry).some((value) => typeof value !== 'string')) throw refuse(path, '__metadata__ is not a map of strings', JSON.stringify(entry)?.slice(0, 100), '{"key": "text"}', SAVE_AGAIN);
+    else if (!isRecord(entry) || Object.values(entry).some((value) => typeof value !== 'string')) throw refuse(path, '__metadata__ is not a map of strings', brief(entry), '{"key": "text"}', SAVE_AGAIN);
   }
   checkCover(path, tensors, size - dataStart);
   return { tensors, dataStart };
@@ -70,11 +70,11 @@ function readHeader(files: Files, file: OpenFile): { tensors: Tensor[]; dataStar
 
 function readEntry(path: string, name: string, entry: unknown, dataBytes: number): Tensor {
   const at = `${path}#${name.slice(0, 200)}`;
-  if (!isRecord(entry)) throw refuse(at, 'the tensor has no description', JSON.stringify(entry)?.slice(0, 100), 'dtype, shape, data_offsets', SAVE_AGAIN);
+  if (!isRecord(entry)) throw refuse(at, 'the tensor has no description', brief(entry), 'dtype, shape, data_offsets', SAVE_AGAIN);
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string') throw refuse(at, 'the tensor has no dtype', typeof dtype, 'a name such as F32', SAVE_AGAIN);
-  if (!isCounts(shape) || shape.length > MAX_RANK) throw refuse(at, 'the shape is not a list of sizes', JSON.stringify(shape)?.slice(0, 100), `at most ${MAX_RANK} whole numbers from 0 to 2^53 - 1`, SAVE_AGAIN);
-  if (!isCounts(offsets) || offsets.length !== 2) throw refuse(at, 'data_offsets is not a range', JSON.stringify(offsets)?.slice(0, 100), '[begin, end]', SAVE_AGAIN);
+  if (!isCounts(shape) || shape.length > MAX_RANK) throw refuse(at, 'the shape is not a list of sizes', brief(shape), `at most ${MAX_RANK} whole numbers from 0 to 2^53 - 1`, SAVE_AGAIN);
+  if (!isCounts(offsets) || offsets.length !== 2) throw refuse(at, 'data_offsets is not a range', brief(offsets), '[begin, end]', SAVE_AGAIN);
   const [begin, end] = offsets as [number, number];
   if (begin > end || end > dataBytes) throw refuse(at, 'the tensor lies outside the file', `${begin} to ${end}`, `0 to ${dataBytes}`, 'the file was cut off: fetch or save it again');
   const bits = Object.hasOwn(BITS, dtype) ? BITS[dtype]! : undefined;
@@ -109,6 +109,11 @@ export function namesLike(names: readonly string[], name = ''): string {
   const shown = names.map((name) => ({ name, alike: alike(name) })).sort((a, b) => b.alike - a.alike).slice(0, 8).map(({ name }) => name.slice(0, 200));
   if (shown.length === 0) return 'no matrix of F32, F16 or BF16 in it';
   return names.length > shown.length ? `${shown.join(', ')} and ${names.length - shown.length} more` : shown.join(', ');
+}
+
+/** What was found, never longer than a line. */
+export function brief(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 100);
 }
 
 export function isRecord(value: unknown): value is Record<string, unknown> {

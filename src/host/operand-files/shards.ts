@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { TilewireError } from '../../errors.ts';
 import type { Files } from './files.ts';
-import { isRecord, namesLike } from './safetensors.ts';
+import { brief, isRecord, namesLike } from './safetensors.ts';
 import { readJsonFile } from './strict-json.ts';
 
 const INDEX = 'model.safetensors.index.json';
@@ -24,7 +24,7 @@ export function shardOf(files: Files, folder: string, tensor: string | undefined
   const shards = new Map<string, string>();
   for (const [name, shard] of Object.entries(map)) {
     if (typeof shard !== 'string' || !/^[^/\\\0:]{1,255}\.safetensors$/.test(shard) || shard.startsWith('..')) {
-      throw refuse(`${index}: weight_map.${name.slice(0, 200)}`, 'not the name of a shard', JSON.stringify(shard)?.slice(0, 200), 'a .safetensors file of the same folder', 'fetch the index again');
+      throw refuse(`${index}: weight_map.${name.slice(0, 200)}`, 'not the name of a shard', brief(shard), 'a .safetensors file of the same folder', 'fetch the index again');
     }
     shards.set(name, shard);
   }

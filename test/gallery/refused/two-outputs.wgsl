@@ -3,7 +3,7 @@
 @group(0) @binding(1) var<storage, read> B: array<f32>;
 @group(0) @binding(2) var<storage, read_write> C: array<f32>;
 @group(0) @binding(3) var<uniform> size: vec3u; // m, n, k
-@group(0) @binding(4) var<storage, read_write> maxima: array<f32>;
+@group(0) @binding(4) var<storage, read_write> activated: array<f32>;
 
 fn dot_product(row: u32, column: u32) -> f32 {
   var sum = 0.0;
@@ -16,5 +16,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= size.y || id.y >= size.x) { return; }
   let value = dot_product(id.y, id.x);
   C[id.y * size.y + id.x] = value;
-  maxima[id.y * size.y + id.x] = max(value, 0.0);
+  activated[id.y * size.y + id.x] = max(value, 0.0);
 }

@@ -1,7 +1,7 @@
-// 64 x 64 and nothing else: the array is filled in private memory, then assigned whole, through a pointer.
+// 8 x 8 and nothing else: the array is filled in private memory, then assigned whole, through a pointer.
 @group(0) @binding(0) var<storage, read> A: array<f32>;
 @group(0) @binding(1) var<storage, read> B: array<f32>;
-@group(0) @binding(2) var<storage, read_write> C: array<f32, 4096>;
+@group(0) @binding(2) var<storage, read_write> C: array<f32, 64>;
 @group(0) @binding(3) var<uniform> size: vec3u; // m, n, k
 
 fn dot_product(row: u32, column: u32) -> f32 {
@@ -12,8 +12,8 @@ fn dot_product(row: u32, column: u32) -> f32 {
 
 @compute @workgroup_size(1)
 fn main() {
-  var tile = array<f32, 4096>();
-  for (var i = 0u; i < 4096u; i++) { tile[i] = dot_product(i / 64u, i % 64u); }
-  let all = &C;
-  *all = tile;
+  var tile = array<f32, 64>();
+  for (var i = 0u; i < 64u; i++) { tile[i] = dot_product(i / 8u, i % 8u); }
+  let all_of_it = &C;
+  *all_of_it = tile;
 }

@@ -1,0 +1,87 @@
+// The texts that are made from a kernel's: tracked (by number of chunk slots and kind of op) and probing. The kernel's
+// own lines come first and keep their order and number, what the instrumentation adds stands behind them; so every
+// line of such a text, and what a compiler says about it, leads back to a line of the kernel's file.
+import { TilewireError } from '../errors.ts';
+import type { ChunkAxis, GemmShape } from '../spec/spec.ts';
+import { instrument } from './instrument.ts';
+import type { KernelText } from './kernel-text.ts';
+import { SHADERS } from './shaders.ts';
+import { specialise } from './specialise.ts';
+
+/** How the pieces of a dispatch are written: all stored, all updated, or by the op bit of each. */
+export type Op = 'store' | 'update' | 'mixed';
+export const OPS = ['store', 'update', 'mixed'] as const satisfies readonly Op[];
+const OP_NUMBER: Record<Op, number> = { store: 0, update: 1, mixed: 2 };
+
+export interface Variant {
+  /** Chunk memories that the dispatch binds. */
+  readonly slots: number;
+  readonly op: Op;
+  /** Some stores may fall outside of the bound chunks and are masked. */
+  readonly guard: boolean;
+  /** A deliberate defect: this workgroup (or `all`) stores nothing. */
+  readonly muted?: number | 'all';
+}
+
+export function trackedText(text: KernelText, shape: GemmShape, wavefront: number, axis: ChunkAxis, { slots, op, guard, muted }: Variant): string {
+  return instrumented(text, shape, specialise(SHADERS.outputSpace, {
+    SLOTS: slots,
+    OP: OP_NUMBER[op],
+    COLUMNS: axis === 'columns' ? 1 : 0,
+    GUARD: guard ? 1 : 0,
+    MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
+    TW_MUTED: typeof muted === 'number' ? muted : 0,
+    TW_PITCH: shape.n,
+    TW_WAVEFRONT: wavefront,
+  }).code);
+}
+
+export function probeText(text: KernelText, shape: GemmShape, wavefront: number, wavefronts: number): string {
+  return instrumented(text, shape, specialise(SHADERS.probeSpace, {
+    TW_ELEMENTS: shape.m * shape.n,
+    TW_WAVEFRONT: wavefront,
+    TW_WAVEFRONTS: wavefronts,
+    TW_GRID_X: text.grid[0],
+    TW_GRID_Y: text.grid[1],
+  }).code);
+}
+
+function instrumented(text: KernelText, { m, n }: GemmShape, space: string): string {
+  const { code, entry, output, grid, facts } = text;
+  return atSourceLine(text, () => instrument(code, { entry, output, workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` }));
+}
+
+/** The kernel file's line (1-based) of each line of a text that is or begins with the kernel's; null where tilewire wrote it. */
+export function sourceLines({ lineMap }: Pick<KernelText, 'lineMap'>, code: string): (number | null)[] {
+  return code.split('\n').map((_, at) => lineMap[at] ?? null);
+}
+
+type Sourced = Pick<KernelText, 'lineMap' | 'source' | 'name'>;
+
+/** Does the work; a BAD_KERNEL that it throws names and quotes the line of the kernel's own file. */
+export function atSourceLine<T>(text: Sourced, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toSourceLine(text, error);
+  }
+}
+
+/** The same for work that goes on. */
+export async function atSourceLineLater<T>(text: Sourced, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw toSourceLine(text, error);
+  }
+}
+
+function toSourceLine({ lineMap, source, name }: Sourced, error: unknown): unknown {
+  if (!(error instanceof TilewireError) || error.code !== 'BAD_KERNEL') return error;
+  const [, number] = /^line (\d+)$/.exec(error.fields.path ?? '') ?? [];
+  // A compiler that knows no line says 0.
+  if (number === undefined || number === '0') return error;
+  const line = lineMap[Number(number) - 1];
+  if (line === undefined) return new TilewireError('BAD_KERNEL', error.what, { ...error.fields, path: `line ${number} of the rewritten kernel, in what tilewire added`, fix: `see it: tilewire instrument ${name}` });
+  return new TilewireError('BAD_KERNEL', error.what, { ...error.fields, path: `line ${line}`, actual: source.split('\n')[line - 1]?.trim() });
+}

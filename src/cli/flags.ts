@@ -87,7 +87,7 @@ const FAULT_KINDS = ['suppress-stores', 'threshold', 'drop-transfer', 'double-up
 /** `KIND:device=D,chunk=C,tile=T[,delta=X]`, or `unwritten-output` alone. */
 export function parseFault(text: string, path = '--fault'): Fault {
   const refuse = (what: string, actual: string, limit: string) =>
-    new TilewireError('BAD_FLAG', what, { path, actual, limit, fix: 'write e.g. --fault drop-transfer:device=1,chunk=2,tile=0 or --fault threshold:device=1,chunk=2,tile=0,delta=1' });
+    new TilewireError('BAD_FLAG', what, { path, actual, limit, fix: 'write e.g. --fault drop-transfer:device=1,chunk=0,tile=0 or --fault threshold:device=1,chunk=0,tile=0,delta=1' });
   const [kindText, placeText = '', ...rest] = text.split(':');
   const kind = FAULT_KINDS.find((known) => known === kindText);
   if (kind === undefined || rest.length > 0) throw refuse('unknown kind of fault', text, FAULT_KINDS.join(', '));
@@ -121,7 +121,8 @@ function word(flags: string, flag: string, words: readonly string[], description
 export const seedFlag = () => integer('--seed <NUMBER>', '--seed', 'seed of generated operands, 0 to 4294967295 (default: 1)');
 export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline');
 
-export function addSpecFlags(command: Command): Command {
+/** @param only names of the flags that the command takes; all unless told */
+export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)[]): Command {
   const flags = [
     text('--model <NAME>', '--model', 'model of the zoo below; gives m, n and k together with --layer and --tp'),
     text('--layer <NAME>', '--layer', 'sub-layer: op, fc2 (forward), fc1, ip (backward, as in T3)'),
@@ -154,7 +155,8 @@ export function addSpecFlags(command: Command): Command {
       reading('--fault', parseFault)(value, undefined),
     ]),
   ];
-  for (const flag of flags) command.addOption(flag);
+  const wanted: readonly string[] | undefined = only;
+  for (const flag of flags) if (wanted?.includes(flag.attributeName()) ?? true) command.addOption(flag);
   return command;
 }
 
@@ -174,6 +176,26 @@ export function addLimitFlags(command: Command): Command {
   return command
     .addOption(option('--timeout <SECONDS>', 'give up after this time without progress (default: 600)').argParser(reading('--timeout', parseSeconds)))
     .addOption(option('--memory-limit <BYTES>', 'refuse a run that would allocate more; suffixes K M G T, Ki Mi Gi Ti (default: half of physical memory on a software adapter, else 4Gi)').argParser(reading('--memory-limit', parseBytes)));
+}
+
+/** What `instrument` takes besides its own: what decides the rewritten text, the footprint and the Plan. */
+const INSTRUMENT_SPEC_FLAGS = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'algorithm', 'chunk', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles'] as const satisfies readonly (keyof SpecFlags)[];
+
+export function addInstrumentFlags(command: Command): Command {
+  const own = [
+    integer('--device <D>', '--device', 'device whose steps, stages and chunks are told (default: 0)'),
+    integer('--slots <P>', '--slots', 'chunk memories that the printed variant binds (default: 1, as for tiles that do not straddle chunks)'),
+    word('--op <OP>', '--op', ['store', 'update', 'mixed'], 'how the printed variant writes: store, update (C += value), or mixed: by a bit of each piece (default: mixed)'),
+    text('--svg <FILE>', '--svg', 'also draw the footprint to FILE; an existing file is refused'),
+    option('--no-probe', 'do not run the kernel: no browser, and no footprint for a kernel of your own'),
+    option('--schema', 'print the JSON Schema of the bindings file, and nothing else'),
+    text('--json <FILE>', '--json', 'also write all of it to FILE as JSON: code, line map, footprint, every row of the table; an existing file is refused'),
+    option('--force', 'let --json and --svg replace an existing file'),
+    option('--timeout <SECONDS>', 'give up after this time without progress (default: 600)').argParser(reading('--timeout', parseSeconds)),
+  ];
+  addSpecFlags(command, INSTRUMENT_SPEC_FLAGS);
+  for (const flag of own) command.addOption(flag);
+  return command;
 }
 
 /** The given flags as a request; `trained` has been read already when they ask for it. */

@@ -10,8 +10,9 @@ import type { SpecRequest } from '../spec/resolve.ts';
 /** No shader that a person writes is longer. */
 const MOST_BYTES = 1_000_000;
 
-export function readKernel(file: string, entry: string | undefined, bindings: string | undefined): NonNullable<SpecRequest['foreign']> {
-  const source = readText(file, '--kernel');
+/** @param flag what the file is called in an error */
+export function readKernel(file: string, entry: string | undefined, bindings: string | undefined, flag = '--kernel'): NonNullable<SpecRequest['foreign']> {
+  const source = readText(file, flag);
   const beside = file.replace(/\.wgsl$/, '.json');
   const from = bindings ?? (beside !== file && fs.existsSync(beside) ? beside : undefined);
   const given = from === undefined ? {} : parseBindings(readJson(from), from);

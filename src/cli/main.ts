@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addLimitFlags, addReportFlags, addSpecFlags, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -43,6 +43,12 @@ function commandLine(finish: (exitCode: number) => void): Command {
     .action(async (flags) => {
       await (await import('./plan.ts')).planCommand(flags);
     });
+
+  const instrument = program.command('instrument').argument('[FILE.wgsl]', 'a WGSL GEMM, or the name of a built-in kernel').summary('print the rewritten kernel, and who writes what of the output').description(manual.instrument.what);
+  addBrowserFlags(addInstrumentFlags(instrument))
+    .usage('FILE.wgsl (--m M --n N --k K --devices D | --model NAME --layer NAME) [flags]')
+    .addHelpText('after', manual.instrument.more)
+    .action(async (kernel, flags) => finish(await (await import('./instrument.ts')).instrumentCommand(kernel, flags)));
 
   addBrowserFlags(addReportFlags(program.command('doctor').summary('what browser and adapter were found, and what was tried').description(manual.doctor.what)))
     .usage('[flags]')

@@ -2,6 +2,7 @@
 // zoo, examples, what the printed figures mean, exit codes.
 import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES } from '../report/figures.ts';
 import { LAYERS, MODELS } from '../spec/zoo.ts';
+import { BINDINGS_EXAMPLE } from './bindings-example.ts';
 
 const EXIT_CODES = `
 Exit codes:
@@ -55,6 +56,16 @@ did (on a serial adapter, such as the software fallback, the first is 0 and the 
 devices would overlap is neither.
 `;
 
+const BINDINGS = `
+A kernel of your own (--kernel FILE.wgsl of run, FILE.wgsl of instrument) needs no change. Its text tells which bindings are
+A, B and C and which uniform fields and overrides are m, n and k, by type and by name; the dispatch grid is
+never in it. The rest is said by a bindings file, FILE.json beside the kernel or --bindings, e.g.
+${BINDINGS_EXAMPLE.replace(/^/gm, '  ')}
+Numbers, or expressions of m, n, k and the overrides with + - * / %, parentheses, min, max and ceilDiv. What is
+said by the text may be left out; often { "grid": […] } is all. \`tilewire instrument --schema\` prints the JSON Schema.
+What each workgroup writes is never declared: it is found by running the kernel, with its stores marked.
+`;
+
 export const manual = {
   program: `
 A tensor-parallel GEMM runs on emulated devices through WebGPU in a headless Chrome, tracked and triggered as
@@ -85,7 +96,7 @@ Examples:
   tilewire run --m 512 --n 384 --k 128 --devices 5 --algorithm direct --chunk columns
   tilewire run --m 256 --n 256 --k 64 --devices 4 --operands normal --seed 7 --json run.json
   tilewire run --spec run.json
-  tilewire run --m 256 --n 256 --k 64 --devices 4 --fault drop-transfer:device=1,chunk=3,tile=0
+  tilewire run --m 256 --n 256 --k 64 --devices 4 --fault drop-transfer:device=1,chunk=0,tile=0
 ${FIGURES}${EXIT_CODES}`,
   },
 
@@ -96,6 +107,21 @@ Examples:
   tilewire plan --model t-nlg --layer fc2 --tp 8 --tokens 256
   tilewire plan --m 100 --n 70 --k 32 --devices 3 --json plan.json
 ${EXIT_CODES}`,
+  },
+
+  instrument: {
+    what: 'Print a kernel as the fused run would compile it, with a line map back to its file, and its footprint: which workgroup and\nwavefront writes what, in which step, stage and chunk of a device. The kernel is compiled untouched and run twice, its stores\nmarked, to find that. All of stdout is one WGSL file: header, map and table are comments.',
+    more: `
+The table has a row for each wavefront of each workgroup and chunk, in the order in which the device comes to them: step
+and stage (from 1), chunk, workgroup as linear id and workgroup_id, bounding box of what it writes (rows, columns, both ends
+included), elements, runs in the chunk's row-major memory, and whether the workgroup straddles chunks.
+
+Examples:
+  tilewire instrument mine.wgsl --m 256 --n 256 --k 64 --devices 4 --svg footprint.svg
+  tilewire instrument mine.wgsl --entry tiled --bindings mine.json --m 256 --n 256 --k 64 --devices 4 --no-probe
+  tilewire instrument gemm-register --model t-nlg --layer fc2 --tp 8 --tokens 256 --device 3 --json rows.json
+  tilewire instrument --schema
+${BINDINGS}${ZOO}${EXIT_CODES}`,
   },
 
   doctor: {

@@ -7,7 +7,7 @@ import { openSession } from '../host/session.ts';
 import type { Session } from '../host/session.ts';
 import type { TrainedOperands } from '../host/trained.ts';
 import type { RunJob } from '../page/api.ts';
-import { reportToJson } from '../report/json.ts';
+import { adapterKey, reportToJson } from '../report/json.ts';
 import type { RecordedSpec } from '../report/json.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
 import { adapterLine, runTable, verdictLine } from '../report/table.ts';
@@ -32,7 +32,7 @@ export interface PlannedRun {
 /** The exit status: 0 when every run is right, 1 when one is wrong. */
 export async function performRuns(planned: readonly PlannedRun[], baseline: boolean, flags: GeneralFlags): Promise<number> {
   // What the flags alone can refuse is refused before a browser starts.
-  if (flags.memoryLimit !== undefined) for (const { spec } of planned) checkMemory(leastMemory(spec), flags.memoryLimit);
+  if (flags.memoryLimit !== undefined) for (const { spec } of planned) checkMemory(leastMemory(spec), flags.memoryLimit, spec);
   const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
   const progress = progressLine();
   const print = (text: string) => {
@@ -51,6 +51,7 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
     const { environment } = session;
     print(`${adapterLine(environment)}\n`);
     const runs: RunReport[] = [];
+    let replaysDiffer = false;
     for (const { spec, trained, recorded } of planned) {
       progress.say(`running ${spec.name}`);
       const operandUrls = trained && serveOperands(session, trained);
@@ -59,11 +60,15 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
       for (const path of Object.values(operandUrls ?? {})) session.withdraw(path);
       runs.push(report);
       print(`${runTable(report)}\n`);
-      if (recorded) print(replayLine(report, recorded));
+      if (recorded) {
+        const replay = compareReplay(report, recorded, environment);
+        print(`${replay.line}\n`);
+        replaysDiffer ||= replay.differs;
+      }
     }
     file?.write(reportToJson({ version: 1, environment, runs }));
     print(verdictLine(runs));
-    return runs.some((run) => run.failures.length > 0) ? 1 : 0;
+    return replaysDiffer || runs.some((run) => run.failures.length > 0) ? 1 : 0;
   } finally {
     progress.clear();
     await session.close();
@@ -82,8 +87,11 @@ function defaultMemoryLimit({ adapter }: Environment): number {
   return Math.floor(Math.min(os.totalmem(), allowed > 0 ? allowed : Infinity) / 2);
 }
 
-/** Same Spec, same adapter, same build: same bits and same event order. Another adapter may differ, so this tells and does not judge. */
-function replayLine({ check, causality, spec }: RunReport, recorded: NonNullable<RecordedSpec['recorded']>): string {
+/** Same Spec, same adapter, same build: same bits and same event order. An edited Spec or another adapter may differ. */
+function compareReplay({ check, causality, spec, specHash }: RunReport, recorded: NonNullable<RecordedSpec['recorded']>, environment: Environment): { line: string; differs: boolean } {
+  const bits = check.outputHash === recorded.outputHash;
+  const order = causality.eventHash === recorded.eventHash;
   const word = (same: boolean) => (same ? 'the same' : 'DIFFERENT');
-  return `replay of ${spec.name}: ${word(check.outputHash === recorded.outputHash)} output bits, ${word(causality.eventHash === recorded.eventHash)} event order\n`;
+  const excuse = specHash !== recorded.specHash ? ' (the Spec was edited since)' : adapterKey(environment.adapter) !== recorded.adapter ? ' (on another adapter)' : '';
+  return { line: `replay of ${spec.name}: ${word(bits)} output bits, ${word(order)} event order${excuse}`, differs: excuse === '' && !(bits && order) };
 }

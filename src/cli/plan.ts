@@ -1,6 +1,7 @@
 // `tilewire plan`: derives, checks and prints a Plan. No browser, no GPU: the footprint is that of the kernel's
 // lane layout, which `run` finds anew by probing.
 import { bug, TilewireError } from '../errors.ts';
+import { Faults } from '../emulate/faults.ts';
 import { estimateMemory } from '../emulate/memory.ts';
 import { checkPlan } from '../plan/check.ts';
 import { builtInFootprint } from '../plan/footprint.ts';
@@ -14,6 +15,9 @@ import { fromFlags } from './run.ts';
 
 /** Outputs beyond this many elements would need more host memory for the footprint than it is worth. */
 const MOST_ELEMENTS = 2 ** 28;
+
+/** Chunk memories that a dispatch binds on the least adapter that WebGPU allows: 8 storage buffers, less A, B and the tracker's two. */
+const LEAST_SLOTS = 4;
 
 export interface PlanFlags extends SpecFlags {
   readonly json?: string;
@@ -30,9 +34,11 @@ export async function planCommand(flags: PlanFlags): Promise<void> {
   const plan = planOf(spec, builtInFootprint(spec));
   const problems = checkPlan(plan);
   if (problems.length > 0) throw bug('the Plan does not hold', { lines: problems });
+  // Throws for a fault that cannot strike.
+  void new Faults(spec, plan);
   const summary = summaryOf(spec, plan);
   const hash = await specHash(spec);
-  const memory = estimateMemory(spec, plan, false);
+  const memory = estimateMemory(spec, plan, false, LEAST_SLOTS);
   process.stdout.write(`${planTable(spec, hash, summary, memory.total)}\n`);
   file?.write(`${JSON.stringify({ version: 1, spec, specHash: hash, plan: summary, memory }, null, 2)}\n`);
 }

@@ -1,4 +1,4 @@
-// The file that --json writes. Everything that could refuse it is checked before the run that it reports on;
+// The file that --json (or another flag) writes. Everything that could refuse it is checked before the run that it reports on;
 // it is written whole, to a temporary name beside it and renamed, so nothing half-written is left behind.
 import fs from 'node:fs';
 import path from 'node:path';
@@ -9,8 +9,8 @@ export interface ReportFile {
 }
 
 /** Checks that `file` can be written; `force` lets it replace a regular file. */
-export function claimReportFile(file: string, force: boolean): ReportFile {
-  const refuse = (code: 'FILE_EXISTS' | 'BAD_FILE', what: string, fix: string) => new TilewireError(code, what, { path: '--json', actual: file, fix });
+export function claimReportFile(file: string, force: boolean, flag = '--json'): ReportFile {
+  const refuse = (code: 'FILE_EXISTS' | 'BAD_FILE', what: string, fix: string) => new TilewireError(code, what, { path: flag, actual: file, fix });
   const existing = fs.statSync(file, { throwIfNoEntry: false });
   if (existing !== undefined && !existing.isFile()) throw refuse('BAD_FILE', 'this is not a regular file', 'give the name of a file');
   if (existing !== undefined && !force) throw refuse('FILE_EXISTS', 'this file exists', 'give another name, or --force to replace it');

@@ -5,7 +5,9 @@ import type { Gemm } from '../gpu/gemm.ts';
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
+import { mix } from '../spec/operands.ts';
 import { addDevice, checkBounded, type BoundedCheck, newReference, rowsToCheck } from '../verify/bounded.ts';
+import { bitsWrong } from '../verify/exact.ts';
 import type { Check } from '../verify/run-report.ts';
 import { compareChunks } from './compare.ts';
 import { sha256 } from './digest.ts';
@@ -51,16 +53,46 @@ export async function checkValues(input: CheckInput): Promise<CheckOutput> {
 
 async function checkExact({ gpu, arena, spec, plan, operands, owned, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
   const reference = await exactReference(gpu, arena, spec, operands, (done) => progress('reference', done, spec.devices));
-  const { wrong, maxError } = await compareChunks(gpu, plan.tiling, owned, reference);
-  const suspects = wrong === 0 ? [] : suspectsOf(await readBack(gpu, reference), result, spec.gemm.n, NAMED);
+  const { compared, wrong, maxError } = await compareChunks(gpu, plan.tiling, owned, reference);
+  const expected = await readBack(gpu, reference);
+  const doubts = [...doubtsOf(expected, spec, operands), ...disagreements(expected, result, { compared, wrong })];
+  if (maxError === null) notes.push({ path: 'check.maxError', reason: 'some wrong elements are not finite' });
+  const suspects = wrong === 0 ? [] : suspectsOf(expected, result, spec.gemm.n, NAMED);
   const firstWrong = describe(plan, spec.algorithm, suspects, (device, row, column) => operands.partial(device, row, column));
   notes.push({ path: 'check.bitExactPlanOrder', reason: 'exact mode: every order of additions gives the same bits' });
-  const check: Check = { mode: 'exact', elements: result.length, coverage: 1, wrong, maxError, bound: 0, bitExactPlanOrder: null, firstWrong, outputHash: await sha256(result) };
+  const check: Check = { mode: 'exact', elements: result.length, coverage: compared / result.length, wrong, maxError, bound: 0, bitExactPlanOrder: null, firstWrong, outputHash: await sha256(result) };
   const verify: CheckOutput['verify'] = async (other) => {
-    const [first] = suspectsOf(await readBack(gpu, reference), other, spec.gemm.n, 1);
+    const [first] = suspectsOf(expected, other, spec.gemm.n, 1);
     return first === undefined ? undefined : `row ${first.row}, column ${first.column}: expected ${first.expected}, found bits 0x${first.bits.toString(16)}`;
   };
-  return { check, result, verify, messages: wrong === 0 ? [] : [wrongMessage(check)] };
+  return { check, result, verify, messages: [...doubts, ...(wrong === 0 ? [] : [wrongMessage(check)])] };
+}
+
+/** The comparison on the GPU must have looked at every element, and agree with one on the host. */
+function disagreements(expected: Uint32Array, actual: Uint32Array, { compared, wrong }: { compared: number; wrong: number }): string[] {
+  let onHost = 0;
+  for (let at = 0; at < expected.length; at++) if (bitsWrong(expected[at], actual[at])) onHost++;
+  return [
+    ...(compared === expected.length ? [] : [`the comparison looked at ${compared} of ${expected.length} elements`]),
+    ...(wrong === onHost ? [] : [`the comparison found ${wrong} wrong elements on the GPU, ${onHost} on the host`]),
+  ];
+}
+
+/** Seeded elements of the reference that are computed anew on the host, from the Spec alone. */
+const SAMPLES = 64;
+
+/** What speaks against the reference itself: it must be what the Spec's operands give. */
+function doubtsOf(reference: Uint32Array<ArrayBuffer>, { gemm: { m, n }, devices, seed }: Spec, operands: OperandSource): string[] {
+  const values = new Float32Array(reference.buffer);
+  const doubts: string[] = [];
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    const row = mix((seed + 2 * sample) | 0) % m;
+    const column = mix((seed + 2 * sample + 1) | 0) % n;
+    let sum = 0;
+    for (let device = 0; device < devices; device++) sum += operands.partial(device, row, column);
+    if (values[row * n + column] !== sum) doubts.push(`the reference has ${values[row * n + column]} at row ${row}, column ${column}; the Spec's operands give ${sum}`);
+  }
+  return doubts.slice(0, NAMED);
 }
 
 async function checkReal({ gpu, spec, plan, gemm, operands, memory, log, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {

@@ -6,9 +6,11 @@ import { SHADERS } from '../gpu/shaders.ts';
 import type { Tiling } from '../plan/tiling.ts';
 
 export interface Verdict {
+  /** Elements that the kernel looked at. */
+  readonly compared: number;
   readonly wrong: number;
-  /** Largest |c − ref| among finite elements. */
-  readonly maxError: number;
+  /** Largest |c − ref|; null when some wrong element is not finite. */
+  readonly maxError: number | null;
 }
 
 /** @param owned the dense memory of a chunk; @param reference m × n, row-major */
@@ -17,7 +19,7 @@ export async function compareChunks(gpu: Gpu, tiling: Tiling, owned: (chunk: num
   const layout = structLayout(SHADERS.compare, 'Region');
   const arena = new Arena(gpu);
   try {
-    const verdict = arena.storage('verdict', 8);
+    const verdict = arena.storage('verdict', 16);
     const encoder = gpu.device.createCommandEncoder({ label: 'compare' });
     const pass = encoder.beginComputePass({ label: 'compare' });
     pass.setPipeline(kernel.pipeline);
@@ -31,8 +33,8 @@ export async function compareChunks(gpu: Gpu, tiling: Tiling, owned: (chunk: num
     }
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
-    const [wrong, bits] = await readBack(gpu, verdict);
-    return { wrong, maxError: new Float32Array(Uint32Array.of(bits).buffer)[0] };
+    const [compared, wrong, unfinite, largest] = await readBack(gpu, verdict);
+    return { compared, wrong, maxError: unfinite > 0 ? null : new Float32Array(Uint32Array.of(largest).buffer)[0] };
   } finally {
     arena.destroy();
   }

@@ -44,6 +44,9 @@ export function extraFlops({ tiling, devices }: Plan, k: number, maxSlots: numbe
   return elements * 2 * k * devices;
 }
 
+/** Most chunk memories that any dispatch of the Plan binds. */
+export const widestDispatch = ({ tiling }: Plan, maxSlots: number): number => Math.min(maxSlots, tiling.tileParts.reduce((most, parts) => Math.max(most, parts.length), 1));
+
 /** The part that a tile has of a chunk. */
 export function partOf({ tiling }: Plan, tile: number, chunk: number): number {
   return tiling.tileParts[tile].find((part) => tiling.partChunk[part] === chunk) ?? -1;

@@ -1,5 +1,6 @@
 // Encodes one epoch: a GEMM stage of every device that has one left, the transfers of blocks that are ready, and the
-// near-memory updates of what was transferred in the epoch before. None of them reads what another of them writes.
+// near-memory updates of what was transferred in the epoch before. None of them reads an element that another of them
+// writes; where they share a buffer all the same, a GPU keeps them in order, and that is counted.
 // The op of an update (store or add) is settled here, in the order in which the queue will execute them.
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
@@ -26,7 +27,7 @@ export interface Arrival {
 }
 
 export class EpochEncoder {
-  /** Writes to one chunk memory by several dispatches of an epoch: they stay in queue order. */
+  /** Dispatches that touch a chunk memory which an earlier one of their epoch writes: they stay in queue order. */
   conflicts = 0;
   readonly #records: RecordBuffer;
   /** Whether the first update of a part on a device was encoded already: `device · parts + part`. */
@@ -85,6 +86,7 @@ export class EpochEncoder {
     const { transfer } = this.kernels;
     this.#byChunk(arrivals).forEach(([chunk, blocks]) => {
       const items = this.#items(ITEM.transfer, blocks, () => ({}));
+      if (this.#written.has(chunkBuffer(this.memory, device, chunk))) this.conflicts++;
       for (const { block, to } of blocks) this.log.add('send', epoch, device, block, to);
       const bind = (commands: GPUBuffer): GPUBindGroup[] => [
         this.gpu.bind(transfer, 0, {

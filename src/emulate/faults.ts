@@ -3,6 +3,7 @@
 import { TilewireError } from '../errors.ts';
 import { routeOf, type Plan } from '../plan/plan.ts';
 import type { Fault, Spec } from '../spec/spec.ts';
+import { tilesOf } from '../plan/summary.ts';
 import { partOf } from './dispatches.ts';
 
 /** Why a fault cannot strike where it is told to. */
@@ -27,12 +28,15 @@ export class Faults {
     { faults }: Spec,
     readonly plan: Plan,
   ) {
+    const muted = faults.flatMap((fault, index) => (fault.kind === 'suppress-stores' ? [{ device: fault.device, index }] : []));
+    const second = muted.find(({ device }, at) => muted.findIndex((other) => other.device === device) !== at);
+    if (second !== undefined) throw new TilewireError('BAD_SPEC', 'a device has one kernel variant that suppresses one workgroup', { path: `faults[${second.index}]`, actual: `a second suppress-stores on device ${second.device}`, limit: 'one a device', fix: 'use another device, or two runs' });
     this.unwritten = faults.some(({ kind }) => kind === 'unwritten-output');
     this.#located = faults.flatMap((fault, index) => {
       if (fault.kind === 'unwritten-output') return [];
       const part = fault.tile < plan.tiling.tiles ? partOf(plan, fault.tile, fault.chunk) : -1;
       if (part < 0)
-        throw new TilewireError('BAD_SPEC', 'the fault names a tile that stores nothing of this chunk', { path: `faults[${index}]`, actual: { chunk: fault.chunk, tile: fault.tile }, fix: '`tilewire plan` lists the tiles of each chunk' });
+        throw new TilewireError('BAD_SPEC', 'the fault names a tile that stores nothing of this chunk', { path: `faults[${index}]`, actual: { chunk: fault.chunk, tile: fault.tile }, limit: `tiles of chunk ${fault.chunk}: ${tilesOf(plan, fault.chunk)}`, fix: 'name one of these; `tilewire plan` lists those of every chunk' });
       const { expects, whenComplete } = routeOf(plan, fault.device, fault.chunk);
       const can = fault.kind === 'suppress-stores' || (fault.kind === 'threshold' || fault.kind === 'corrupt-tile' ? expects.length > 0 : whenComplete.kind === 'dma');
       if (!can)

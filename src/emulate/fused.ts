@@ -65,6 +65,8 @@ export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, p
   const take = async (epoch: number): Promise<void> => {
     const reading = await readings[epoch];
     taken = epoch + 1;
+    // A run has many epochs, and each reading holds all counters.
+    readings[epoch] = null;
     if (reading === null || reading === undefined) return;
     groups.push(...reading.groups);
     watch.read(epoch, reading.counters, (device, block) => {

@@ -6,6 +6,7 @@ import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { routeOf, type Plan } from '../plan/plan.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
+import { widestDispatch } from './dispatches.ts';
 
 const ELEMENT_BYTES = 4;
 
@@ -37,45 +38,60 @@ export interface MemoryEstimate {
 }
 
 /** GPU memory that a run takes at its peak, bytes; the check's and the baseline's buffers follow the fused run's, whose chunks stay. */
-export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean): MemoryEstimate {
+export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, maxSlots: number): MemoryEstimate {
   const { devices, gemm: { m, n, k } } = spec;
   const { tiling } = plan;
   const chunks = plan.mapping.routes.reduce((sum, _, d) => sum + tiling.chunks.reduce((of, { elements }, j) => of + (holds(plan, d, j) ? elements : 0), 0), 0);
   const pieces = tiling.parts * tiling.wavefronts;
-  const fused = [
-    { what: 'landing buffers', bytes: devices * 2 * landingElements(plan) * ELEMENT_BYTES },
-    { what: 'counters and their readback', bytes: devices * 2 * pieces * 4 * (2 + spec.lag) },
-    { what: 'run tables', bytes: tiling.runs.byteLength },
-  ];
   const sum = (parts: readonly { bytes: number }[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
-  const check = { what: 'reference and its operands', bytes: (3 * m * n + m * k + k * n) * ELEMENT_BYTES };
-  const plain = { what: 'baseline partials', bytes: baseline ? Math.max(0, devices * m * n - chunks + Math.ceil(m / devices) * n * devices) * ELEMENT_BYTES + m * n * ELEMENT_BYTES : 0 };
+  const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
+  const counterBytes = devices * 2 * pieces * 4;
+  const landing = devices * 2 * landingElements(plan) * ELEMENT_BYTES;
+  const staging = (spec.lag + 1) * (counterBytes + 2 * 3 * devices * 16);
+  const commands = COMMANDS_BYTES + 2 * devices * (ALIGNMENT + Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length)))) * 4 * (1 + 2 * widestDispatch(plan, maxSlots))) * 2;
+  const exact = spec.operands.kind === 'exact';
+  const check = {
+    what: exact ? 'reference and its operands' : 'plan-order reference',
+    bytes: exact ? (2 * m * n + m * k + k * n) * ELEMENT_BYTES : widestDispatch(plan, maxSlots) * largest * ELEMENT_BYTES + counterBytes,
+  };
+  // The chunks and the links are given back before the baseline takes its whole outputs.
+  const rows = spec.chunk === 'rows' ? devices : m * devices;
+  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (m * n + largest) * ELEMENT_BYTES - chunks * ELEMENT_BYTES - landing + rows * 64 + m * n * ELEMENT_BYTES } : { what: 'no baseline', bytes: 0 };
   const parts = [
     { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
     { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES },
-    ...(sum(fused) >= Math.max(check.bytes, plain.bytes) ? fused : check.bytes >= plain.bytes ? [check] : [plain]),
+    { what: 'landing buffers', bytes: landing },
+    { what: 'counters, their readback, commands and run tables', bytes: counterBytes + staging + commands + tiling.runs.byteLength },
+    check.bytes >= plain.bytes ? check : plain,
   ];
   return { total: sum(parts), parts };
 }
 
+/** Of the commands buffer, at least, and between its lists. */
+const COMMANDS_BYTES = 65_536;
+const ALIGNMENT = 256;
+
 /** What any Plan of the Spec takes at least: refuses a run before even its footprint is probed. */
-export function leastMemory({ devices, gemm: { m, n, k } }: SpecDraft): MemoryEstimate {
+export function leastMemory({ devices, algorithm, gemm: { m, n, k } }: SpecDraft): MemoryEstimate {
+  // A ring keeps all chunks but one on each device, direct only its own.
+  const outputs = algorithm === 'ring' && devices > 1 ? devices - 1 : 1;
   const parts = [
     { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
-    { what: 'the result, and the marks of the footprint probe', bytes: 3 * m * n * ELEMENT_BYTES },
+    { what: 'chunk memories', bytes: outputs * m * n * ELEMENT_BYTES },
   ];
   return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
 }
 
 /** @throws MEMORY_LIMIT, before anything of the estimate is allocated */
-export function checkMemory(estimate: MemoryEstimate, limit: number): void {
+export function checkMemory(estimate: MemoryEstimate, limit: number, { gemm: { m } }: SpecDraft): void {
   if (estimate.total <= limit) return;
   throw new TilewireError('MEMORY_LIMIT', 'the run does not fit into the memory limit', {
     path: '--memory-limit',
     actual: formatBytes(estimate.total),
     limit: formatBytes(limit),
     lines: estimate.parts.map(({ what, bytes }) => `${what}: ${formatBytes(bytes)}`),
-    fix: 'use fewer --tokens or devices, or raise --memory-limit where the GPU has more',
+    // Most of it grows with the rows of A and C, but for B.
+    fix: `use fewer rows (at most ${Math.max(1, Math.floor((m * limit) / estimate.total))} of ${m} may fit) or devices, or raise --memory-limit where there is more`,
   });
 }
 

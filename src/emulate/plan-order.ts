@@ -9,6 +9,7 @@ import type { Plan } from '../plan/plan.ts';
 import { elementAt } from '../plan/tiling.ts';
 import type { Spec } from '../spec/spec.ts';
 import { bitsWrong } from '../verify/exact.ts';
+import { widestDispatch } from './dispatches.ts';
 import type { DeviceMemory } from './memory.ts';
 import { TrackedGemm } from './tracked-gemm.ts';
 
@@ -71,7 +72,7 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemm: Gem
     const largest = Math.max(...tiling.chunks.map(({ elements }) => elements)) * 4;
     const counters = arena.storage('unused counters', tiling.parts * tiling.wavefronts * 4);
     const mine = arena.storage('contribution', largest);
-    const beside = Array.from({ length: gemm.maxSlots }, (_, slot) => arena.storage(`beside ${slot}`, largest));
+    const beside = Array.from({ length: widestDispatch(plan, gemm.maxSlots) - 1 }, (_, at) => arena.storage(`beside ${at}`, largest));
     const different = new Map<number, Different>();
     for (const [j, chunk] of tiling.chunks.entries()) {
       if (chunk.elements === 0) continue;
@@ -85,7 +86,8 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemm: Gem
             .filter(({ slots }) => slots.includes(j))
             .map((dispatch) => {
               const bits = dispatch.tiles.map(() => dispatch.slots.map(() => 0));
-              const memories = dispatch.slots.map((slot, at) => (slot === j ? mine : beside[at]));
+              const others = dispatch.slots.filter((slot) => slot !== j);
+              const memories = dispatch.slots.map((slot) => (slot === j ? mine : beside[others.indexOf(slot)]));
               return tracked.job(records, dispatch, bits, { operands: operands[device], counters, memories }, undefined);
             });
           const commands = gpu.device.createBuffer({ label: 'plan order', size: Math.max(4, records.bytes), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });

@@ -3,11 +3,12 @@
 import { bug } from '../errors.ts';
 import { checkCausality } from '../events/causality.ts';
 import type { EventLog } from '../events/log.ts';
-import { checkLedger, expectedLedger, ledgerOf, totalOf } from '../events/ledger.ts';
+import { checkLedger, ledgerOf, totalOf } from '../events/ledger.ts';
 import { Gemm } from '../gpu/gemm.ts';
 import { Arena, type Gpu } from '../gpu/gpu.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { checkPlan } from '../plan/check.ts';
+import { expectedLedger } from '../plan/closed-forms.ts';
 import { planOf, settled } from '../plan/plan.ts';
 import { specHash } from '../spec/parse.ts';
 import type { SpecDraft } from '../spec/spec.ts';
@@ -38,7 +39,7 @@ export interface RunOptions {
 export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
   const arena = new Arena(gpu);
   try {
-    checkMemory(leastMemory(draft), memoryLimit);
+    checkMemory(leastMemory(draft), memoryLimit, draft);
     progress('kernel and footprint', 0, 1);
     const gemm = new Gemm(gpu, arena, draft.kernel, draft.gemm, draft.wavefront);
     const operands = await operandSource(gpu, arena, draft, trained);
@@ -49,7 +50,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const unsound = checkPlan(plan);
     if (unsound.length > 0) throw bug('the Plan does not hold', { lines: unsound });
     const faults = new Faults(spec, plan);
-    checkMemory(estimateMemory(spec, plan, baseline), memoryLimit);
+    checkMemory(estimateMemory(spec, plan, baseline, gemm.maxSlots), memoryLimit, spec);
 
     const memory = allocate(arena, spec, plan);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
@@ -74,8 +75,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
 
     let plain = null;
     if (baseline) {
-      const freed = [...memory.chunks.flat(), ...memory.landing.flat()];
-      for (const buffer of freed) buffer?.destroy();
+      arena.release([...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
       plain = await runBaseline(gpu, arena, spec, plan, gemm, memory.operands, (done, total) => progress('GEMM, then collective', done, total));
       const wrong = await verify(await plain.result());
       if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);

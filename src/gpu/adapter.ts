@@ -1,8 +1,14 @@
 // What the adapter is, in words and by measurement: is it a software fallback, do independent dispatches overlap
 // on it at all, and how fine are its timestamps.
-import type { AdapterFacts } from '../page/api.ts';
+import type { Environment } from '../verify/run-report.ts';
 import { Arena, readBack, type Gpu } from './gpu.ts';
 import { PassTimer } from './timestamps.ts';
+
+export interface AdapterFacts {
+  readonly environment: Omit<Environment, 'browser'>;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
 
 /** One invocation that keeps a core busy for ROUNDS dependent steps and writes where the next kernel does not. */
 const SPIN = `
@@ -35,6 +41,8 @@ function limitNames(limits: GPUSupportedLimits): (keyof GPUSupportedLimits)[] {
   for (const name in limits) if (typeof limits[name as keyof GPUSupportedLimits] === 'number') names.push(name);
   return names.toSorted() as (keyof GPUSupportedLimits)[];
 }
+
+const greatestCommonDivisor = (one: number, other: number): number => (other === 0 ? one : greatestCommonDivisor(other, one % other));
 
 /** Whether two one-invocation dispatches on separate buffers take as long as one after the other. */
 async function measureSerial(gpu: Gpu): Promise<boolean> {
@@ -73,7 +81,7 @@ async function measureSerial(gpu: Gpu): Promise<boolean> {
   }
 }
 
-/** Smallest step between two timestamps of many short passes, ns; null without the feature. */
+/** Largest step of which all differences between the timestamps of many short passes are multiples, ns; null without the feature. */
 async function measureResolution(gpu: Gpu): Promise<number | null> {
   if (!gpu.hasTimestamps) return null;
   const arena = new Arena(gpu);
@@ -88,7 +96,7 @@ async function measureResolution(gpu: Gpu): Promise<number | null> {
     const bytes = (await readBack(gpu, destination)).buffer;
     const times = timer.read(bytes, 0, passes).flatMap((interval) => (interval === null ? [] : [interval.start, interval.end])).toSorted((one, other) => one - other);
     const steps = times.slice(1).map((time, at) => time - times[at]).filter((step) => step > 0);
-    return steps.length === 0 ? null : Math.min(...steps);
+    return steps.length === 0 ? null : steps.reduce((one, other) => greatestCommonDivisor(one, other));
   } finally {
     timer.destroy();
     arena.destroy();

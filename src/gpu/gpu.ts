@@ -56,6 +56,9 @@ export class Gpu {
     }
   }
 
+  /** Bytes in the arenas of this GPU, now and at most so far. */
+  readonly memory = { now: 0, peak: 0 };
+
   get limits(): GPUSupportedLimits {
     return this.device.limits;
   }
@@ -145,8 +148,7 @@ export class Gpu {
 
 /** Buffers that live and die together. */
 export class Arena {
-  readonly #buffers: GPUBuffer[] = [];
-  bytes = 0;
+  readonly #buffers = new Set<GPUBuffer>();
 
   constructor(readonly gpu: Gpu) {}
 
@@ -158,8 +160,10 @@ export class Arena {
     if (size > limit)
       throw new TilewireError('MEMORY_LIMIT', `${label} does not fit into one buffer of this adapter`, { actual: `${size} bytes`, limit: `${limit} bytes`, fix: 'use fewer --tokens, a higher --tp, or a larger GPU' });
     const buffer = this.gpu.device.createBuffer({ label, size, usage });
-    this.#buffers.push(buffer);
-    this.bytes += size;
+    this.#buffers.add(buffer);
+    const { memory } = this.gpu;
+    memory.now += size;
+    memory.peak = Math.max(memory.peak, memory.now);
     return buffer;
   }
 
@@ -174,9 +178,17 @@ export class Arena {
     return buffer;
   }
 
+  /** Gives buffers back before the rest. */
+  release(buffers: Iterable<GPUBuffer>): void {
+    for (const buffer of buffers) {
+      if (!this.#buffers.delete(buffer)) continue;
+      buffer.destroy();
+      this.gpu.memory.now -= buffer.size;
+    }
+  }
+
   destroy(): void {
-    for (const buffer of this.#buffers.splice(0)) buffer.destroy();
-    this.bytes = 0;
+    this.release([...this.#buffers]);
   }
 }
 

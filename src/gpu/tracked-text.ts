@@ -10,7 +10,6 @@ import { specialise } from './specialise.ts';
 
 /** How the pieces of a dispatch are written: all stored, all updated, or by the op bit of each. */
 export type Op = 'store' | 'update' | 'mixed';
-export const OPS = ['store', 'update', 'mixed'] as const satisfies readonly Op[];
 const OP_NUMBER: Record<Op, number> = { store: 0, update: 1, mixed: 2 };
 
 export interface Variant {

@@ -5,7 +5,8 @@
 import fs from 'node:fs';
 import type { ConsoleMessage, Page } from 'puppeteer';
 import { TilewireError, bug } from '../errors.ts';
-import type { AdapterFacts, Outcome, PageApi, ProbeJob, Progress, RunJob, RunResult } from '../page/api.ts';
+import type { AdapterFacts } from '../gpu/adapter.ts';
+import type { Outcome, PageApi, ProbeJob, Progress, RunJob, RunResult } from '../page/api.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { Environment } from '../verify/run-report.ts';
 import { findBrowser } from './browser.ts';

@@ -1,8 +1,9 @@
 // What the browser page offers to whoever drives it (puppeteer now, a page's own buttons later), as
 // `window.tilewire`. Everything that crosses is plain JSON; matrices stay in the page.
 import type { ErrorRecord } from '../errors.ts';
+import type { AdapterFacts } from '../gpu/adapter.ts';
 import type { Event } from '../events/log.ts';
-import type { Environment, RunReport } from '../verify/run-report.ts';
+import type { RunReport } from '../verify/run-report.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { SpecDraft } from '../spec/spec.ts';
 
@@ -38,12 +39,6 @@ export interface Progress {
   readonly step: string;
   readonly done: number;
   readonly total: number;
-}
-
-export interface AdapterFacts {
-  readonly environment: Omit<Environment, 'browser'>;
-  readonly features: readonly string[];
-  readonly limits: Readonly<Record<string, number>>;
 }
 
 export interface PageApi {

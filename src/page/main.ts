@@ -2,10 +2,10 @@
 import { bug, TilewireError } from '../errors.ts';
 import { probeSpec } from '../emulate/footprint.ts';
 import { runSpec } from '../emulate/run.ts';
-import { adapterFacts } from '../gpu/adapter.ts';
+import { adapterFacts, type AdapterFacts } from '../gpu/adapter.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { toOwnerRuns, type FootprintRuns } from '../plan/owner-runs.ts';
-import type { AdapterFacts, Outcome, PageApi, ProbeJob, RunJob, RunResult } from './api.ts';
+import type { Outcome, PageApi, ProbeJob, RunJob, RunResult } from './api.ts';
 
 export class Page implements PageApi {
   #gpu: Promise<Gpu> | undefined;

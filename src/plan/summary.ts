@@ -1,6 +1,6 @@
 // A Plan in words and numbers: what `tilewire plan` prints and writes. Pure data, no GPU.
-import { expectedLedger, type LedgerRow } from '../events/ledger.ts';
 import type { Spec } from '../spec/spec.ts';
+import { expectedLedger, type LedgerRow } from './closed-forms.ts';
 import type { Source } from './mapping.ts';
 import { chunkOfBlock, routeOf, type Plan } from './plan.ts';
 
@@ -16,7 +16,7 @@ export interface PlanStep {
 }
 
 export interface PlanSummary {
-  readonly chunks: readonly { readonly start: number; readonly length: number; readonly elements: number; readonly tiles: number; readonly blocks: number }[];
+  readonly chunks: readonly { readonly start: number; readonly length: number; readonly elements: number; readonly tiles: number; readonly tileIds: string; readonly blocks: number }[];
   readonly tiles: number;
   /** Tiles that touch more than one chunk. */
   readonly straddling: number;
@@ -30,6 +30,20 @@ export interface PlanSummary {
   /** Closed forms that the run's byte ledger must meet. */
   readonly ledger: readonly LedgerRow[];
 }
+
+/** Tiles with a part of the chunk, as ranges of ids: `0-3, 8-11`, cut after a few. */
+export function tilesOf({ tiling }: Plan, chunk: number): string {
+  const ranges: [number, number][] = [];
+  for (const tile of tiling.partTile.subarray(tiling.chunkParts[chunk], tiling.chunkParts[chunk + 1])) {
+    const last = ranges.at(-1);
+    if (last !== undefined && tile === last[1] + 1) last[1] = tile;
+    else ranges.push([tile, tile]);
+  }
+  const shown = ranges.slice(0, SHOWN_RANGES).map(([from, to]) => (from === to ? String(from) : `${from}-${to}`));
+  return shown.length === 0 ? 'none' : shown.join(', ') + (ranges.length > SHOWN_RANGES ? `, … (${ranges.length} ranges)` : '');
+}
+
+const SHOWN_RANGES = 6;
 
 export function summaryOf(spec: Pick<Spec, 'algorithm'>, plan: Plan): PlanSummary {
   const { tiling, mapping, devices } = plan;
@@ -45,7 +59,7 @@ export function summaryOf(spec: Pick<Spec, 'algorithm'>, plan: Plan): PlanSummar
     dmaBlocks += ids.filter((d) => routeOf(plan, d, chunk).whenComplete.kind === 'dma').length;
   }
   return {
-    chunks: tiling.chunks.map(({ start, length, elements }, j) => ({ start, length, elements, tiles: tiling.chunkParts[j + 1] - tiling.chunkParts[j], blocks: blocksOf[j] })),
+    chunks: tiling.chunks.map(({ start, length, elements }, j) => ({ start, length, elements, tiles: tiling.chunkParts[j + 1] - tiling.chunkParts[j], tileIds: tilesOf(plan, j), blocks: blocksOf[j] })),
     tiles: tiling.tiles,
     straddling: tiling.tileParts.filter((parts) => parts.length > 1).length,
     wavefronts: tiling.wavefronts,

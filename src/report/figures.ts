@@ -23,7 +23,7 @@ export const MEASURED_FIGURES: readonly Figure[] = [
   { name: 'stages', unit: 'count', definition: 'GEMM dispatches of the fused run, all devices' },
   { name: 'tailLimited', unit: 'flag', definition: 'a stage has fewer than 16 workgroups per core: its last round leaves cores idle' },
   { name: 'counterWaits', unit: 'count', definition: 'times that the host had to wait for counters before it could encode an epoch' },
-  { name: 'bufferConflicts', unit: 'count', definition: 'dispatches that write a chunk memory which another one of their epoch writes' },
+  { name: 'bufferConflicts', unit: 'count', definition: 'dispatches that touch a chunk memory which an earlier one of their epoch writes' },
 ];
 
 export interface Term {

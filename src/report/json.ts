@@ -21,7 +21,7 @@ export function reportToJson(report: Report): string {
 export interface RecordedSpec {
   readonly spec: Spec;
   /** Of the run that the report tells of; null for a Spec alone. */
-  readonly recorded: { readonly outputHash: string; readonly eventHash: string } | null;
+  readonly recorded: { readonly specHash: string; readonly outputHash: string; readonly eventHash: string; readonly adapter: string } | null;
 }
 
 /** The Specs in the text of `file`: BAD_FILE when it is no JSON, BAD_SPEC when it is neither a Spec nor a report. */
@@ -39,15 +39,22 @@ export function specsFromJson(text: string, file: string): RecordedSpec[] {
   return json['runs'].map((run: unknown, i) => {
     const path = `${file} runs[${i}].spec`;
     if (!isRecord(run)) throw new TilewireError('BAD_SPEC', 'a run of this report is not an object', { path: `${file} runs[${i}]`, actual: run, fix: 'give a file that --json wrote' });
-    return { spec: parseSpec(run['spec'], path), recorded: recordedHashes(run) };
+    return { spec: parseSpec(run['spec'], path), recorded: recordedHashes(run, json['environment']) };
   });
 }
 
-function recordedHashes(run: Record<string, unknown>): RecordedSpec['recorded'] {
-  const { check, causality } = run;
+function recordedHashes(run: Record<string, unknown>, environment: unknown): RecordedSpec['recorded'] {
+  const { check, causality, specHash } = run;
   const outputHash = isRecord(check) ? check['outputHash'] : undefined;
   const eventHash = isRecord(causality) ? causality['eventHash'] : undefined;
-  return typeof outputHash === 'string' && typeof eventHash === 'string' ? { outputHash, eventHash } : null;
+  const adapter = isRecord(environment) ? adapterKey(environment['adapter']) : '';
+  return typeof specHash === 'string' && typeof outputHash === 'string' && typeof eventHash === 'string' ? { specHash, outputHash, eventHash, adapter } : null;
+}
+
+/** What makes two adapters the same one: what they call themselves, not what was measured. */
+export function adapterKey(adapter: unknown): string {
+  if (!isRecord(adapter)) return '';
+  return ['vendor', 'architecture', 'description'].map((key) => String(adapter[key])).join(' ');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

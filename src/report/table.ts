@@ -1,7 +1,7 @@
 // A report as text for people: the adapter first, then per run what was run, the verdict of the check, the
 // tracker and the ledger, and the measured figures with their definitions beside them. What was not
 // measured is a dash with a footnote that says why. The closing line says which kind of overlap it quotes.
-import type { LedgerRow } from '../events/ledger.ts';
+import type { LedgerRow } from '../plan/closed-forms.ts';
 import { formatBytes, formatFlops, formatMs, threeDigits } from '../units.ts';
 import { LEDGER_TERMS, MEASURED_FIGURES } from './figures.ts';
 import type { Figure } from './figures.ts';
@@ -29,7 +29,7 @@ export function runTable(run: RunReport): string {
     wrongTable(run.check.firstWrong, run.check.wrong),
     measuredTable(run, footnotes),
     footnotes.lines(),
-    run.failures.map(({ code, message }) => `  FAILED [${code}] ${message.split('\n').join('\n    ')}`),
+    failureLines(run.failures),
   ];
   return blocks
     .filter((block) => block.length > 0)
@@ -41,6 +41,19 @@ export function runTable(run: RunReport): string {
 export function verdictLine(runs: readonly RunReport[]): string {
   return `verdict: ${[rightness(runs), overlapPhrase(runs), timePhrase(runs)].filter(Boolean).join('; ')}`;
 }
+
+/** The values first, then the rest by code; of each code the first ones, all of them in the JSON. */
+function failureLines(failures: RunReport['failures']): string[] {
+  const codes = [...new Set(failures.map(({ code }) => code))].toSorted((one, other) => Number(other === 'WRONG_VALUES') - Number(one === 'WRONG_VALUES'));
+  return codes.flatMap((code) => {
+    const mine = failures.filter((failure) => failure.code === code);
+    const shown = mine.slice(0, SHOWN_FAILURES[code] ?? 8).map(({ message }) => `  FAILED [${code}] ${message.split('\n').join('\n    ')}`);
+    return mine.length > shown.length ? [...shown, `  FAILED [${code}] … and ${mine.length - shown.length} more (all are in --json)`] : shown;
+  });
+}
+
+/** Who waits for whom is read as a whole. */
+const SHOWN_FAILURES: Readonly<Record<string, number>> = { STALLED: 64 };
 
 function rightness(runs: readonly RunReport[]): string {
   const wrong = runs.filter((run) => run.failures.length > 0).map(({ spec }) => spec.name);
@@ -58,7 +71,7 @@ function overlapPhrase(runs: readonly RunReport[]): string {
 /** Wall time on this adapter, which may well show no gain. */
 function timePhrase(runs: readonly RunReport[]): string {
   if (runs.every(({ measured }) => measured.fusedMs === null || measured.sequentialMs === null)) return '';
-  return `wall time fused over GEMM-then-collective on this adapter: ${perRun(runs, ({ measured: { fusedMs, sequentialMs } }) => (fusedMs === null || !sequentialMs ? DASH : threeDigits(fusedMs / sequentialMs)))}`;
+  return `wall time fused over GEMM-then-collective on this adapter, 1 sample: ${perRun(runs, ({ measured: { fusedMs, sequentialMs } }) => (fusedMs === null || !sequentialMs ? DASH : threeDigits(fusedMs / sequentialMs)))}`;
 }
 
 /** `0.8`, or with several runs `0.8 (first), 0.7 (second)`. */

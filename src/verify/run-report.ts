@@ -1,6 +1,6 @@
 // The shape of a report: what `--json FILE` writes, and what the table is printed from. A field that was
 // not measured is null, and `notes` says why.
-import type { LedgerRow } from '../events/ledger.ts';
+import type { LedgerRow } from '../plan/closed-forms.ts';
 import type { Spec } from '../spec/spec.ts';
 
 export interface Environment {
@@ -16,7 +16,7 @@ export interface Environment {
     /** Measured: two independent dispatches take as long as one after the other. */
     readonly isSerial: boolean;
   };
-  /** Smallest step seen between two GPU timestamps, ns; null without the `timestamp-query` feature. */
+  /** Step of the GPU timestamps, ns: all differences seen are its multiples; null without the `timestamp-query` feature. */
   readonly timerResolutionNs: number | null;
 }
 
@@ -66,7 +66,7 @@ export interface Measured {
   readonly tailLimited: boolean | null;
   /** Times that the host had to wait for counters before it could encode an epoch. */
   readonly counterWaits: number;
-  /** Dispatches that write a chunk memory which another one of their epoch writes: they cannot overlap. */
+  /** Dispatches that touch a chunk memory which an earlier one of their epoch writes: they cannot overlap it. */
   readonly bufferConflicts: number;
 }
 

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { checkLedger, expectedLedger, ledgerOf, totalOf } from '../../src/events/ledger.ts';
+import { checkLedger, ledgerOf, totalOf } from '../../src/events/ledger.ts';
+import { expectedLedger } from '../../src/plan/closed-forms.ts';
 import { EventLog, type Event } from '../../src/events/log.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { planCases, planFor } from '../support/plans.ts';

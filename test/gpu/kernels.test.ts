@@ -78,14 +78,14 @@ gpuTest('compare counts every kind of wrong bits, and only those', async (page) 
   for (const chunk of ['rows', 'columns'] as const) {
     const spec = await resolveSpec({ m: 9, n: 14, k: 1, devices: 4, chunk });
     const reference = bitsOf(Float32Array.from({ length: 9 * 14 }, (_, at) => at - 60));
-    const verdict = (result: number[], against = reference): Promise<{ wrong: number; maxError: number }> => page.evaluate((s, r, f) => window.tilewireTest.compare(s, r, f), spec, result, against);
+    const verdict = (result: number[], against = reference): Promise<{ compared: number; wrong: number; maxError: number | null }> => page.evaluate((s, r, f) => window.tilewireTest.compare(s, r, f), spec, result, against);
     const changed = (at: number, bits: number): number[] => reference.map((value, index) => (index === at ? bits >>> 0 : value));
-    expect(await verdict(reference)).toEqual({ wrong: 0, maxError: 0 });
-    expect(await verdict(changed(60, 0x80000000))).toEqual({ wrong: 0, maxError: 0 }); // −0 where 0 is expected
-    expect(await verdict(changed(125, bitsOf(Float32Array.of(67))[0]))).toEqual({ wrong: 1, maxError: 2 });
+    expect(await verdict(reference)).toEqual({ compared: 9 * 14, wrong: 0, maxError: 0 });
+    expect(await verdict(changed(60, 0x80000000))).toEqual({ compared: 9 * 14, wrong: 0, maxError: 0 }); // −0 where 0 is expected
+    expect(await verdict(changed(125, bitsOf(Float32Array.of(67))[0]))).toEqual({ compared: 9 * 14, wrong: 1, maxError: 2 });
     expect(await verdict(changed(0, reference[0] + 1))).toMatchObject({ wrong: 1 }); // one unit in the last place
     for (const bits of [POISON_BITS, 0x7f800000, 0xff800000, 0xffc00000]) {
-      expect(await verdict(changed(37, bits))).toMatchObject({ wrong: 1 });
+      expect(await verdict(changed(37, bits))).toMatchObject({ wrong: 1, maxError: null });
       expect(await verdict(changed(37, bits), changed(37, bits))).toMatchObject({ wrong: 1 }); // expected or not
     }
     expect(await verdict(reference.map(() => POISON_BITS))).toMatchObject({ wrong: 9 * 14 });

@@ -5,7 +5,8 @@ import { connect } from 'puppeteer';
 import type { Browser, Page } from 'puppeteer';
 import { afterAll, inject, test } from 'vitest';
 import type { TestContext } from 'vitest';
-import type { AdapterFacts, Outcome } from '../../src/page/api.ts';
+import type { AdapterFacts } from '../../src/gpu/adapter.ts';
+import type { Outcome } from '../../src/page/api.ts';
 import type { GpuProvision } from './global-setup.ts';
 
 export interface ConnectedPage {

@@ -19,7 +19,7 @@ test('a report is written as JSON and its Specs are read back with what was reco
   expect(JSON.parse(text)).toEqual(report);
   const specs = specsFromJson(text, 'file.json');
   expect(specs.map(({ spec }) => spec)).toEqual(report.runs.map(({ spec }) => spec));
-  expect(specs[0]!.recorded).toEqual({ outputHash: run.check.outputHash, eventHash: run.causality.eventHash });
+  expect(specs[0]!.recorded).toMatchObject({ specHash: run.specHash, outputHash: run.check.outputHash, eventHash: run.causality.eventHash });
 });
 
 test('a Spec alone is read as well', () => {

@@ -44,7 +44,7 @@ test('a right run', () => {
       stages              256  GEMM dispatches of the fused run, all devices
       tailLimited          no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
       counterWaits          0  times that the host had to wait for counters before it could encode an epoch
-      bufferConflicts       7  dispatches that write a chunk memory which another one of their epoch writes
+      bufferConflicts       7  dispatches that touch a chunk memory which an earlier one of their epoch writes
 
       [1] exact mode has a tolerance of zero already"
   `);
@@ -96,7 +96,7 @@ test('a wrong run shows its elements, its failures and the ledger that does not 
 });
 
 test('the verdict names the kind of overlap that it quotes', () => {
-  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; wall time fused over GEMM-then-collective on this adapter: 1.02");
+  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; wall time fused over GEMM-then-collective on this adapter, 1 sample: 1.02");
   const real = { ...run, measured: { ...run.measured, overlapMeasured: 0.4 } };
   expect(verdictLine([real])).toContain('overlapMeasured, what the GPU overlapped: 0.400');
   const alone = { ...run, measured: { ...run.measured, overlapMeasured: null, interleaved: null, sequentialMs: null } };

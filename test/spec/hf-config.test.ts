@@ -39,6 +39,16 @@ test.each(Object.entries(PUBLISHED))('%s', (_, [config, ...expected]) => {
   expect(new Set(names).size).toBe(names.length);
 });
 
+test('falcon: one key-value head unless a field says otherwise; deepseek: every moe_layer_freq-th layer has experts', () => {
+  const falcon = { ...PUBLISHED['falcon-7b']![0], num_attention_heads: 64, num_kv_heads: 8 };
+  const keyValueHeads = (fields: object) => subLayersOf({ ...falcon, ...fields })[0]!.heads!.keyValue;
+  expect([keyValueHeads({}), keyValueHeads({ multi_query: undefined }), keyValueHeads({ multi_query: false }), keyValueHeads({ new_decoder_architecture: true })]).toEqual([1, 1, 8, 8]);
+  const layers = subLayersOf({ ...PUBLISHED['DeepSeek-V3']![0], moe_layer_freq: 4 }).map(({ name, layers }) => `${name} ${layers}`);
+  // 4, 8, … 60 of the layers 0 to 60; 0 is dense by first_k_dense_replace.
+  expect(layers).toEqual(['o_proj 61', 'down_proj 46', 'expert_down_proj 15', 'shared_expert_down_proj 15']);
+  expect(subLayersOf({ ...PUBLISHED['DeepSeek-V3']![0], n_routed_experts: null }).map(({ name }) => name)).toEqual(['o_proj', 'down_proj']);
+});
+
 test('the zoo and the published configurations agree', () => {
   const zoo = (name: string) => MODELS.find((model) => model.name === name)!;
   for (const [name, published] of [['llama-7b', 'Llama-2-7b'], ['llama-70b', 'Llama-3.1-70B'], ['qwen2-72b', 'Qwen2-72B']] as const) {

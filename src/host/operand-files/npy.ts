@@ -79,9 +79,9 @@ function parseDict(text: string, path: string): Header {
     return match?.[1];
   };
   const found: { descr?: string; fortranOrder?: boolean; shape?: number[] } = {};
-  if (skip(/\s*(\{)/y) === undefined) throw bad('no dict');
-  while (skip(/\s*(\})/y) === undefined) {
-    const key = skip(/\s*['"]([a-z_]{1,32})['"]\s*:\s*/y);
+  if (skip(/[ \t\r\n]*(\{)/y) === undefined) throw bad('no dict');
+  while (skip(/[ \t\r\n]*(\})/y) === undefined) {
+    const key = skip(/[ \t\r\n]*['"]([a-z_]{1,32})['"][ \t\r\n]*:[ \t\r\n]*/y);
     if (key === 'descr' && found.descr === undefined) {
       const descr = skip(/['"]([^'"\s]{1,32})['"]/y);
       if (descr === undefined) throw text[at] === '[' ? refuse(path, 'an array of records', text.slice(at, at + 40), 'plain numbers', 'save one field as f32: np.save(file, x["field"].astype(np.float32))') : bad('no element type');
@@ -91,16 +91,16 @@ function parseDict(text: string, path: string): Header {
       if (order === undefined) throw bad('fortran_order is neither True nor False');
       found.fortranOrder = order === 'True';
     } else if (key === 'shape' && found.shape === undefined) {
-      const shape = skip(/\(([\d\sL,]{0,1024})\)/y);
-      if (shape === undefined || !/^\s*(?:\d+L?\s*(?:,\s*\d+L?\s*)*,?\s*)?$/.test(shape)) throw bad('no shape');
+      const shape = skip(/\(([\d L,]{0,1024})\)/y);
+      if (shape === undefined || !/^ *(?:(?:0|[1-9]\d*)L? *(?:, *(?:0|[1-9]\d*)L? *)*,? *)?$/.test(shape)) throw bad('no shape');
       // Python 2 wrote 3L.
       found.shape = [...shape.matchAll(/\d+/g)].map(([digits]) => Number(digits));
       const absurd = found.shape.find((length) => !Number.isSafeInteger(length));
       if (absurd !== undefined) throw refuse(path, 'a dimension beyond any file', absurd, Number.MAX_SAFE_INTEGER, SAVE_AGAIN);
     } else throw bad(key === undefined ? 'no key' : `key ${key} is unknown or there twice`);
-    if (skip(/\s*(,)/y) === undefined && !/^\s*\}/.test(text.slice(at, at + 64))) throw bad('no comma');
+    if (skip(/[ \t\r\n]*(,)/y) === undefined && !/^[ \t\r\n]*\}/.test(text.slice(at, at + 64))) throw bad('no comma');
   }
-  if (text.slice(at).trim() !== '') throw bad('text after the dict');
+  if (!/^[ \t\r\n]*$/.test(text.slice(at))) throw bad('text after the dict');
   const { descr, fortranOrder, shape } = found;
   if (descr === undefined || fortranOrder === undefined || shape === undefined) throw bad('a key is missing');
   return { descr, fortranOrder, shape };

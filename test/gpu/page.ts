@@ -7,10 +7,11 @@ import { RecordBuffer } from '../../src/gpu/records.ts';
 import { structLayout } from '../../src/gpu/reflect.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
-import { poison } from '../../src/emulate/memory.ts';
+import { estimateMemory, poison } from '../../src/emulate/memory.ts';
 import { laidOut, operandSource } from '../../src/emulate/operands.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
+import { planOf } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
 import { Page } from '../../src/page/main.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
@@ -176,6 +177,19 @@ const hooks = {
         miscounted: counters.filter((value, at) => value !== (name === 'nmc' ? Math.ceil((count - at) / 1000) : 0)).length,
       };
     }),
+
+  /** Bytes that a run on a device of its own takes at its peak, and what was estimated for it. */
+  memory: async (spec: Spec, baseline: boolean): Promise<{ peak: number; estimate: number }> => {
+    const gpu = await Gpu.open(navigator.gpu);
+    const arena = new Arena(gpu);
+    const { maxSlots } = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
+    const { report } = await runSpec(gpu, spec, { baseline, memoryLimit: 2 ** 30, isSerial: true });
+    const { peak } = gpu.memory;
+    arena.destroy();
+    gpu.device.destroy();
+    if (report.failures.length > 0) throw new Error(report.failures[0]!.message);
+    return { peak, estimate: estimateMemory(spec, planOf(spec, builtInFootprint(spec)), baseline, maxSlots).total };
+  },
 
   /** Compiles WGSL as a kernel; the error's message, or null. */
   compile: (code: string) =>

@@ -131,6 +131,14 @@ cliTest('run --json A, then run --spec A --json B: the same hashes, and it says 
   expect(reproducible(other!)).toEqual(reproducible(one!));
   expect(stdout).toContain('the same output bits, the same event order');
   expect(stdout).toContain(one!.check.outputHash);
+
+  // The same Spec on the same adapter that comes out otherwise is wrong, though each of the two runs is right.
+  const report = JSON.parse(fs.readFileSync(at('a.json'), 'utf8')) as { runs: { check: { outputHash: string } }[] };
+  report.runs[0]!.check.outputHash = 'f'.repeat(64);
+  fs.writeFileSync(at('other.json'), JSON.stringify(report));
+  const otherwise = await tilewire(['run', '--spec', at('other.json')]);
+  expect(otherwise.status).toBe(1);
+  expect(otherwise.stdout).toContain('DIFFERENT output bits, the same event order');
 });
 
 const PLACE = { device: 2, chunk: 0, tile: 0 };
@@ -147,7 +155,7 @@ const FAULTS: readonly [Fault, code: string][] = [
 
 cliTest('a Spec with a fault of each kind, replayed: exit 1, every run is written with its failures; hashes that differ are told', async () => {
   const spec = await resolveSpec({ m: 16, n: 64, k: 12, devices: 4, tile: { m: 8, n: 8, k: 2 }, stageTiles: 2, triggerTiles: 1 });
-  const recorded = { check: { outputHash: '0'.repeat(64) }, causality: { eventHash: '0'.repeat(64) } };
+  const recorded = { specHash: '0'.repeat(64), check: { outputHash: '0'.repeat(64) }, causality: { eventHash: '0'.repeat(64) } };
   const file = save('faults.json', FAULTS.map(([fault]) => ({ spec: { ...spec, faults: [fault] }, ...recorded })));
   const { status, stdout } = await tilewire(['run', '--spec', file, '--json', at('faulty.json')]);
   expect(status).toBe(1);
@@ -155,6 +163,7 @@ cliTest('a Spec with a fault of each kind, replayed: exit 1, every run is writte
   expect(runs.map(({ spec }) => spec.faults)).toEqual(FAULTS.map(([fault]) => [fault]));
   runs.forEach(({ failures }, index) => expect(failures.map(({ code }) => code), FAULTS[index]![0].kind).toContain(FAULTS[index]![1]));
   expect(stdout.match(/DIFFERENT output bits, DIFFERENT event order/g)).toHaveLength(FAULTS.length);
+  expect(stdout.match(/the Spec was edited since/g)).toHaveLength(FAULTS.length);
   expect(stdout).toContain('8 of 8 runs WRONG');
 });
 

@@ -10,6 +10,9 @@ export interface AdapterFacts {
   readonly limits: Readonly<Record<string, number>>;
 }
 
+/** Names of adapters that are a CPU's; host/browser.ts asks the same of those that it tries. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+
 /** One invocation that keeps a core busy for ROUNDS dependent steps and writes where the next kernel does not. */
 const SPIN = `
 override ROUNDS: u32 = 1u;
@@ -24,7 +27,9 @@ fn main() {
 export async function adapterFacts(gpu: Gpu): Promise<AdapterFacts> {
   const { info, features, limits } = gpu.adapter;
   // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter.
-  const isFallback = info.isFallbackAdapter ?? (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter ?? false;
+  const flagged = info.isFallbackAdapter || (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+  // Mesa's software drivers do not say that they are a fallback.
+  const isFallback = flagged || SOFTWARE.test(`${info.architecture} ${info.description}`);
   return {
     environment: {
       backend: 'chrome',

@@ -60,6 +60,7 @@ export async function findBrowser(options: SearchOptions): Promise<FoundBrowser>
     if (software !== null && flags === SOFTWARE_FLAGS) break;
     const { attempt, launched } = await probe(candidate, flags, options);
     attempts.push(attempt);
+    if (launched === null && candidate.source === 'PUPPETEER_EXECUTABLE_PATH') options.say?.(`PUPPETEER_EXECUTABLE_PATH gave no adapter: ${describeAttempt(attempt)}`);
     if (launched === null) continue;
     if (attempt.outcome === 'hardware') {
       await software?.launched.close();
@@ -188,7 +189,7 @@ function nothingFound(candidates: readonly Candidate[], attempts: readonly Attem
   }
   if (attempts.length === 0) lines.push('tried nothing: no Chrome or Chromium in PATH, in the usual places, in puppeteer\'s cache or as the packaged Chromium');
   const ran = attempts.filter(({ outcome }) => outcome !== 'failed');
-  const fix = howToInstall(candidates.some(({ source }) => source === 'packaged'));
+  const fix = options.path === undefined ? howToInstall(candidates.some(({ source }) => source === 'packaged')) : 'leave --browser out to try every other browser, or name a Chrome or Chromium 113 or newer';
   if (ran.length === 0) return new TilewireError('NO_BROWSER', 'no browser could be started', { lines, fix });
   if (ran.every(({ outcome }) => outcome === 'hung')) {
     return new TilewireError('ADAPTER_HUNG', 'requestAdapter never settled', { limit: `${PROBE_MS / 1000} s`, lines, fix: `update the GPU's driver, or ${fix}` });

@@ -3,7 +3,7 @@
 // no code in it is a comment.
 import { bug, TilewireError } from '../errors.ts';
 import { kernelText, type KernelText } from '../gpu/kernel-text.ts';
-import { sourceLines, trackedText, type Op, type Variant } from '../gpu/tracked-text.ts';
+import { ownLines, sourceLines, trackedText, type Op, type Variant } from '../gpu/tracked-text.ts';
 import { openSession } from '../host/session.ts';
 import { checkPlan } from '../plan/check.ts';
 import { builtInFootprint, type Footprint } from '../plan/footprint.ts';
@@ -127,8 +127,8 @@ interface Listing {
 function listingOf(text: KernelText, rewritten: string, { devices, chunk }: SpecDraft, { slots, op }: Variant): Listing {
   const file = text.name;
   const map = sourceLines(text, rewritten);
-  const own = text.lineMap.length;
-  const stretches = stretchesOf(text.lineMap);
+  const own = ownLines(text);
+  const stretches = stretchesOf(text.lineMap.slice(0, own));
   const shown = stretches.length > MOST_STRETCHES ? stretches.slice(0, MOST_STRETCHES) : stretches;
   const left = stretches.length - shown.length;
   const header = (lines: number): string[] => [
@@ -165,7 +165,7 @@ function footprintText({ spec, plan, placements }: Placed, { grid, wavefronts }:
     '',
     `footprint of C (${m} × ${n}), ${adapter === null ? "by the kernel's lane layout, not probed" : 'probed: every element is stored exactly once'}`,
     ...(adapter === null ? [] : [adapter]),
-    `${tiling.tiles} workgroups (grid ${grid.join(' × ')}) of ${wavefronts} wavefront${wavefronts === 1 ? '' : 's'}; ${straddling} straddle chunks, ${idle} store nothing`,
+    `${tiling.tiles} workgroup${tiling.tiles === 1 ? '' : 's'} (grid ${grid.join(' × ')}) of ${wavefronts} wavefront${wavefronts === 1 ? '' : 's'}; ${straddling} straddling chunks, ${idle} storing nothing`,
     `device ${device} of ${devices}, ${algorithm}, ${devices} chunk${devices === 1 ? '' : 's'} of ${chunk}, at most ${spec.stageTiles} workgroups a stage`,
     '',
     ...footprintTable(placements, grid),
@@ -178,7 +178,7 @@ function pictured(name: string, { spec, plan }: Placed, device: number): Pick<Pa
     plan,
     device,
     title: `${name}: who writes what of C, ${m} × ${n}`,
-    subtitle: `device ${device} of ${devices}, reduce-scatter by ${algorithm}, scattered by ${chunk}; k ${k} per device, ${plan.tiling.tiles} workgroups, wavefronts of ${wavefront} lanes`,
+    subtitle: `device ${device} of ${devices}, reduce-scatter by ${algorithm}, scattered by ${chunk}; k ${k} per device, ${plan.tiling.tiles} workgroup${plan.tiling.tiles === 1 ? '' : 's'}, wavefronts of ${wavefront} lanes`,
   };
 }
 

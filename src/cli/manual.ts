@@ -97,7 +97,8 @@ Examples:
   tilewire run --m 256 --n 256 --k 64 --devices 4 --operands normal --seed 7 --json run.json
   tilewire run --spec run.json
   tilewire run --m 256 --n 256 --k 64 --devices 4 --fault drop-transfer:device=1,chunk=0,tile=0
-${FIGURES}${EXIT_CODES}`,
+  tilewire run --kernel mine.wgsl --bindings mine.json --m 256 --n 256 --k 64 --devices 4
+${BINDINGS}${FIGURES}${EXIT_CODES}`,
   },
 
   plan: {

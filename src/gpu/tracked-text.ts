@@ -50,9 +50,13 @@ function instrumented(text: KernelText, { m, n }: GemmShape, space: string): str
   return atSourceLine(text, () => instrument(code, { entry, output, workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` }));
 }
 
+/** Lines of such a text that are the kernel's own; the empty one behind its last line break is none. */
+export const ownLines = ({ lineMap, source }: Pick<KernelText, 'lineMap' | 'source'>): number => lineMap.length - (source.endsWith('\n') ? 1 : 0);
+
 /** The kernel file's line (1-based) of each line of a text that is or begins with the kernel's; null where tilewire wrote it. */
-export function sourceLines({ lineMap }: Pick<KernelText, 'lineMap'>, code: string): (number | null)[] {
-  return code.split('\n').map((_, at) => lineMap[at] ?? null);
+export function sourceLines(text: Pick<KernelText, 'lineMap' | 'source'>, code: string): (number | null)[] {
+  const own = ownLines(text);
+  return code.split('\n').map((_, at) => (at < own ? text.lineMap[at] : null));
 }
 
 type Sourced = Pick<KernelText, 'lineMap' | 'source' | 'name'>;

@@ -20,7 +20,7 @@ const LEAST = 220;
 const LARGEST_ELEMENT = 24;
 /** Above the matrix are the labels of chunks of columns; those of rows stand beside it. */
 const MARGIN = { left: 64, right: 132, top: { rows: 68, columns: 98 }, bottom: 42 };
-const LEAST_WIDTH = 760;
+const LEAST_WIDTH = 900;
 
 const MOST_RECTANGLES = 40_000;
 const MOST_BORDERS = 60_000;
@@ -43,7 +43,7 @@ export function footprintSvg(picture: Picture): string {
   const areas = areasOf(picture, canvas);
   const outlines = outlinesOf(footprint, canvas, areas.sampled);
   const notes = [...notesOf(plan, canvas), ...areas.notes, ...outlines.notes];
-  const legend = legendOf(picture, canvas, outlines.wavefronts !== '');
+  const legend = legendOf(picture, canvas, outlines);
   const height = Math.ceil(legend.bottom + notes.length * 17 + 12);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${canvas.width}" height="${height}" viewBox="0 0 ${canvas.width} ${height}" role="img" font-family="system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', Helvetica, Arial, sans-serif" font-size="12" fill="${INK}">`,
@@ -159,11 +159,12 @@ function workgroupNumbers({ footprint, plan }: Picture, { x, y, columnWidth, row
   const keys = Int32Array.from({ length: tiles * wavefronts }, (_, owner) => Math.floor(owner / wavefronts));
   const { rectangles } = regionsOf(footprint, keys, MOST_RECTANGLES);
   const cuts = boundaries(plan);
+  const room = `${tiles - 1}`.length * 6.2 + 8;
   const numbers = [...rectangles].flatMap(([workgroup, of]) =>
     of.flatMap(([row, column, rows, columns]) => {
       const [top, height] = axis === 'rows' ? longest(row, rows, cuts) : [row, rows];
       const [left, width] = axis === 'columns' ? longest(column, columns, cuts) : [column, columns];
-      if (width * columnWidth < `${workgroup}`.length * 6.2 + 8 || height * rowHeight < 14) return [];
+      if (width * columnWidth < room || height * rowHeight < 14) return [];
       return [text(x(left + width / 2), y(top + height / 2) + 3.5, `${workgroup}`, 'font-size="10" text-anchor="middle" fill-opacity=".85" stroke="#fff" stroke-opacity=".6" stroke-width="3" paint-order="stroke"')];
     }),
   );
@@ -243,7 +244,7 @@ function notesOf({ tiling }: Plan, { columnWidth, rowHeight }: Canvas): string[]
 }
 
 /** What the tints and the lines mean; `bottom` is where the notes go. */
-function legendOf({ plan, device }: Picture, canvas: Canvas, hasWavefronts: boolean): { lines: string[]; bottom: number } {
+function legendOf({ plan, device }: Picture, canvas: Canvas, outlines: { readonly workgroups: string; readonly wavefronts: string }): { lines: string[]; bottom: number } {
   const top = canvas.y(canvas.m) + MARGIN.bottom + 6;
   const entries = plan.mapping.order[device].map((chunk, step) => {
     const stages = plan.stages[device].map((stage, at) => ({ ...stage, at })).filter((stage) => stage.step === step);
@@ -261,7 +262,11 @@ function legendOf({ plan, device }: Picture, canvas: Canvas, hasWavefronts: bool
     return [`<rect x="${x}" y="${y}" width="22" height="13" fill="${tint(step, plan.devices)}" stroke="${INK}" stroke-opacity=".5"/>`, text(x + 30, y + 11, label)];
   });
   const y = top + perColumn * 19 + 16;
-  const keys = [{ line: CHUNK_LINE, label: 'chunk boundary' }, { line: WORKGROUP_LINE, label: 'workgroup' }, ...(hasWavefronts ? [{ line: WAVEFRONT_LINE, label: 'wavefront' }] : [])];
+  const keys = [
+    { line: CHUNK_LINE, label: 'chunk boundary' },
+    ...(outlines.workgroups === '' ? [] : [{ line: WORKGROUP_LINE, label: 'workgroup' }]),
+    ...(outlines.wavefronts === '' ? [] : [{ line: WAVEFRONT_LINE, label: 'wavefront' }]),
+  ];
   const lines = keys.flatMap(({ line, label }, at) => [stroke(`M${MARGIN.left + at * 140} ${y - 4}h22`, line), text(MARGIN.left + at * 140 + 30, y, label)]);
   return { lines: [...steps, ...lines], bottom: y + 26 };
 }

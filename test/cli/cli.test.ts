@@ -39,7 +39,7 @@ function refused(args: string[], ...parts: string[]): void {
 }
 
 test('help of every command reads like a manual page', () => {
-  for (const command of ['run', 'start', 'plan', 'doctor']) {
+  for (const command of ['run', 'start', 'plan', 'instrument', 'doctor']) {
     for (const args of [[command, '--help'], ['help', command]]) {
       const { status, stdout } = tilewire(...args);
       expect(status).toBe(0);

@@ -33,8 +33,10 @@ export interface InstrumentFlags extends Omit<GeneralFlags, 'memoryLimit'>, Spec
   readonly schema?: boolean;
 }
 
-/** Storage buffers that WebGPU promises to a shader; the adapter's own number decides in a run. */
+/** A tile touches no more chunks than there can be devices; how many a dispatch binds is the adapter's to say. */
 const MOST_SLOTS = 64;
+/** Outputs beyond this many elements would need more host memory for the footprint than it is worth. */
+const MOST_ELEMENTS = 2 ** 28;
 /** Stretches of lines that the header lists before it points to --json. */
 const MOST_STRETCHES = 12;
 
@@ -50,6 +52,8 @@ export async function instrumentCommand(kernel: string | undefined, flags: Instr
   const { slots = 1, op = 'mixed', device = 0 } = flags;
   within('--slots', slots, 1, MOST_SLOTS);
   within('--device', device, 0, draft.devices - 1);
+  const { m, n } = draft.gemm;
+  if (m * n > MOST_ELEMENTS) throw new TilewireError('MEMORY_LIMIT', 'the output is too large for a footprint on this host', { path: flags.m === undefined ? '--tokens' : '--m', actual: m * n, limit: MOST_ELEMENTS, fix: 'use fewer rows: the pattern is the same' });
   const knowsFootprint = flags.probe || draft.kernel.kind === 'built-in';
   if (svg !== null && !knowsFootprint) throw new TilewireError('BAD_FLAG', '--svg draws the footprint, which --no-probe leaves unknown', { path: '--svg', fix: 'leave --no-probe or --svg out' });
 

@@ -111,11 +111,12 @@ ${EXIT_CODES}`,
   },
 
   instrument: {
-    what: 'Print a kernel as the fused run would compile it, with a line map back to its file, and its footprint: which workgroup and\nwavefront writes what, in which step, stage and chunk of a device. The kernel is compiled untouched and run twice, its stores\nmarked, to find that. All of stdout is one WGSL file: header, map and table are comments.',
+    what: 'Print a kernel as the fused run would compile it, with a line map back to its file, and its footprint:\nwhich workgroup and wavefront writes what, in which step, stage and chunk of a device. The kernel is\ncompiled untouched and run twice, its stores marked, to find that. All of stdout is one WGSL file: header,\nmap and table are comments.',
     more: `
-The table has a row for each wavefront of each workgroup and chunk, in the order in which the device comes to them: step
-and stage (from 1), chunk, workgroup as linear id and workgroup_id, bounding box of what it writes (rows, columns, both ends
-included), elements, runs in the chunk's row-major memory, and whether the workgroup straddles chunks.
+The table has a row for each wavefront of each workgroup and chunk, in the order in which the device comes
+to them: step and stage (from 1), chunk, workgroup as linear id and workgroup_id, bounding box of what it
+writes (rows, columns, both ends included), elements, runs in the chunk's row-major memory, and whether the
+workgroup straddles chunks.
 
 Examples:
   tilewire instrument mine.wgsl --m 256 --n 256 --k 64 --devices 4 --svg footprint.svg

@@ -79,6 +79,7 @@ test('what cannot be is refused', () => {
   refused([], 'no kernel given');
   refused([path.join(folder, 'none.wgsl'), ...SHAPE], 'FILE.wgsl', 'ENOENT');
   refused([kernel], '--m, --n, --k, --devices are missing');
+  refused(['gemm-register', '--m', '32768', '--n', '16384', '--k', '8', '--devices', '4', '--no-probe'], 'MEMORY_LIMIT', '--m');
   refused([kernel, ...SHAPE, '--slots', '0'], '--slots', '1 to 64');
   refused([kernel, ...SHAPE, '--op', 'xor'], '--op', 'store, update, mixed');
   refused([kernel, ...SHAPE, '--device', '4'], '--device', '0 to 3');

@@ -41,11 +41,6 @@ export function formatMs(ms: number | null): string {
   return ms === null ? '–' : scaled(ms * 1e6, ['ns', 'µs', 'ms', 's'], 1);
 }
 
-/** Bytes per second, as `1.23 GB/s`; `–` where there is no time to divide by. */
-export function formatRate(bytes: number, ms: number | null): string {
-  return ms === null || ms <= 0 ? '–' : `${formatBytes(bytes / (ms / 1e3))}/s`;
-}
-
 /** Floating-point operations per second, as `4.52 GFLOP/s`; `–` where there is no time to divide by. */
 export function formatFlops(flops: number, ms: number | null): string {
   return ms === null || ms <= 0 ? '–' : `${scaled(flops / (ms / 1e3), ['', 'k', 'M', 'G', 'T', 'P'], 1)}FLOP/s`;

@@ -13,6 +13,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/gpu/global-setup.ts'],
+    setupFiles: ['test/fast-check-seed.ts'],
     reporters: ['default', './test/reporter.ts'],
     // GPU tests share one browser and one serial adapter; two at once would only fight for it.
     fileParallelism: false,

@@ -1,4 +1,5 @@
 // The result of a reduce-scatter, gathered from its owners, and what is said of an element that is wrong.
+import { chunkOf } from '../spec/chunks.ts';
 import { readBack, type Gpu } from '../gpu/gpu.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { WrongElement } from '../verify/run-report.ts';
@@ -45,7 +46,7 @@ export function describe(plan: Plan, algorithm: 'ring' | 'direct', suspects: rea
   const ids = Array.from({ length: devices }, (_, d) => d);
   const located = suspects.map((suspect) => {
     const along = tiling.axis === 'rows' ? suspect.row : suspect.column;
-    const chunk = tiling.chunks.findIndex(({ start, length }) => along >= start && along < start + length);
+    const chunk = chunkOf(tiling.axis === 'rows' ? tiling.m : tiling.n, devices, along);
     return { ...suspect, chunk, tile: tileAt(plan, chunk, suspect.row, suspect.column), sample: { partials: ids.map((d) => partial(d, suspect.row, suspect.column)), bits: suspect.bits, tolerance: suspect.tolerance } };
   });
   return located.map(({ row, column, expected, bits, chunk, tile }) => {

@@ -50,10 +50,6 @@ export function instrument(code: string, options: Instrumentation): string {
 }
 
 /** The first bind group that the kernel leaves free: where the space's own bindings go. */
-export function spaceGroupOf(code: string): number {
-  return spaceGroup(readModule(code));
-}
-
 function spaceGroup({ code, tokens }: Module): number {
   const used = tokens.flatMap(({ text }, at) => (text === 'group' && tokens[at - 1]?.text === '@' ? [Number.parseInt(tokens[at + 2].text)] : []));
   const group = Math.max(0, ...used) + 1;

@@ -1,7 +1,6 @@
 // The exact comparison rule, on bits: values are never compared as floats, because WGSL (and a compiler) may
 // assume that there are no NaNs. The proof that lets a run demand equality is in spec/exactness.ts, where a
-// Spec is made; it is passed on here for whoever verifies.
-export { largestRange, proveExact } from '../spec/exactness.ts';
+// Spec is made.
 
 /** What outputs are filled with before a run: a NaN with a payload that no arithmetic makes up. */
 export const POISON_BITS = 0x7fc0dead;

@@ -65,10 +65,3 @@ function valueOf(bits: number): number {
   word[0] = bits;
   return float[0];
 }
-
-/** One device's contribution to C[row, column] in float64: row `row` of its A (k columns) · column `column` of its B (k × n). */
-export function partialAt(a: Float32Array, row: number, b: Float32Array, column: number, shape: { k: number; n: number }): number {
-  let sum = 0;
-  for (let kk = 0; kk < shape.k; kk++) sum += a[row * shape.k + kk] * b[kk * shape.n + column];
-  return sum;
-}

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { bitsWrong, largestRange, POISON_BITS, proveExact } from '../../src/verify/exact.ts';
+import { largestRange, proveExact } from '../../src/spec/exactness.ts';
+import { bitsWrong, POISON_BITS } from '../../src/verify/exact.ts';
 
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { explain, partialAt, type WrongSample } from '../../src/verify/provenance.ts';
+import { explain, type WrongSample } from '../../src/verify/provenance.ts';
 
 const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
 const sum = (values: readonly number[]): number => values.reduce((x, y) => x + y, 0);
@@ -59,10 +59,4 @@ test('in real mode the bound decides, and a change smaller than it explains noth
   // Without the third, whose share is below the bound, the value would be within the bound: no proof that it is missing.
   const small = { partials: [1.5, -2.25, 0.9e-6], bits: bitsOf(-0.75 - 0.6e-6), tolerance: 1e-6 };
   expect(explain(small)).toEqual({ missing: null, doubled: null });
-});
-
-test('a partial is the dot product of one row and one column', () => {
-  const a = Float32Array.of(1, 2, 3, 4, 5, 6);
-  const b = Float32Array.of(1, 10, 2, 20, 3, 30);
-  expect(partialAt(a, 1, b, 1, { k: 3, n: 2 })).toBe(320);
 });

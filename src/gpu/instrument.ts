@@ -13,6 +13,8 @@ export interface Instrumentation {
   readonly entry: string;
   /** Name of the kernel's output binding. */
   readonly output: string;
+  /** Names of the bindings that hold data: where something is stored may not depend on them. */
+  readonly operands: readonly string[];
   readonly workgroupSize: readonly [number, number, number];
   /** The kernel's own dispatch grid: what `num_workgroups` says, and how a linear id becomes `workgroup_id`. */
   readonly grid: readonly [number, number, number];
@@ -43,7 +45,7 @@ export function instrument(code: string, options: Instrumentation): string {
   const edits = [
     removeBinding(module, options.output),
     ...module.functions.filter(({ name }) => !reached.has(name)).map(({ first, bodyClose }) => tokens(module, first, bodyClose)),
-    ...redirectStores(module, options.output, module.functions.filter(({ name }) => reached.has(name)), options.elements),
+    ...redirectStores(module, options.output, module.functions.filter(({ name }) => reached.has(name)), options.elements, options.operands),
     ...plainEntry(module, entry),
   ];
   return `${splice(code, edits)}\n${newEntry(module, entry, options)}\n${options.space.replaceAll(GROUP_OF_SPACES, `@group(${spaceGroup(module)})`)}`;

@@ -2,6 +2,7 @@
 // whole vectors and their components. Works on tokens with their scopes, so that a local variable of the same name is
 // told apart. Whatever else is done with the output (read, compound assignment, atomics, an alias that
 // cannot be followed) is refused at its line, with what would make it trackable.
+import { DataTaint } from './data-taint.ts';
 import { readOutput, type Output } from './output-binding.ts';
 import { refuse, splitList, type Function, type Module } from './wgsl-tokens.ts';
 
@@ -20,9 +21,12 @@ const COMPONENTS: Record<string, number> = { x: 0, y: 1, z: 2, w: 3, r: 0, g: 1,
 const COMPOUND = ['+=', '-=', '*=', '/=', '%=', '&=', '|=', '^=', '<<=', '>>=', '++', '--'];
 const FIX_READ = 'keep partial sums in a local variable, store them once, do not read the output';
 
-/** @param elements scalars of the output: what `arrayLength` says, in elements of its type */
-export function redirectStores(module: Module, name: string, functions: readonly Function[], elements: number): Edit[] {
-  return new Redirection(module, readOutput(module, name), functions, elements).run();
+/**
+ * @param elements scalars of the output: what `arrayLength` says, in elements of its type
+ * @param operands bindings whose values no place may depend on
+ */
+export function redirectStores(module: Module, name: string, functions: readonly Function[], elements: number, operands: readonly string[]): Edit[] {
+  return new Redirection(module, readOutput(module, name), functions, elements, new DataTaint(module, functions, operands)).run();
 }
 
 class Redirection {
@@ -37,6 +41,7 @@ class Redirection {
     readonly output: Output,
     readonly functions: readonly Function[],
     readonly elements: number,
+    readonly data: DataTaint,
   ) {
     for (const { name, parameters } of functions) {
       const pointers = new Map<number, Pointer>();
@@ -213,6 +218,9 @@ class Redirection {
         at = suffix.to + 1;
       }
     }
+    for (const brackets of [index, suffix && this.#text(suffix.from) === '[' ? { open: suffix.from, close: suffix.to } : undefined])
+      if (brackets !== undefined && this.data.holdsData(brackets.open + 1, brackets.close))
+        this.#refuse(nameAt, `where the output ${this.output.name} is stored to depends on the data`, 'compute the index from ids and sizes alone');
     return { from, nameAt, address, meaning, dereferenced, index, suffix, end: at - 1 };
   }
 

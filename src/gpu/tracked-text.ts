@@ -46,8 +46,8 @@ export function probeText(text: KernelText, shape: GemmShape, wavefront: number,
 }
 
 function instrumented(text: KernelText, { m, n }: GemmShape, space: string): string {
-  const { code, entry, output, grid, facts } = text;
-  return atSourceLine(text, () => instrument(code, { entry, output, workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` }));
+  const { code, entry, a, b, output, grid, facts } = text;
+  return atSourceLine(text, () => instrument(code, { entry, output, operands: [a, b], workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` }));
 }
 
 /** Lines of such a text that are the kernel's own; the empty one behind its last line break is none. */

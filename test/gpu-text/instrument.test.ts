@@ -19,7 +19,7 @@ import { interpret, interpretLockstep } from './interpret.ts';
 const STORING = { SLOTS: 1, OP: 0, COLUMNS: 0, GUARD: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
 const spaceOf = (constants: Partial<typeof STORING>): string => specialise(SHADERS.outputSpace, { ...STORING, ...constants }).code;
 
-const PLAIN: Instrumentation = { entry: 'main', output: 'c', workgroupSize: [4, 1, 1], grid: [2, 1, 1], elements: 8, space: spaceOf({}) };
+const PLAIN: Instrumentation = { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize: [4, 1, 1], grid: [2, 1, 1], elements: 8, space: spaceOf({}) };
 const rewrite = (code: string, options: Partial<Instrumentation> = {}): string => instrument(code, { ...PLAIN, ...options });
 
 /** Lines (from 1) of the user's text that are no longer what they were. */
@@ -74,7 +74,7 @@ describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
   const b = Float32Array.from({ length: shape.k * shape.n }, (_, at) => ((at * 5) % 9) - 4);
   const product = (row: number, column: number): number => Array.from({ length: shape.k }, (_, k) => a[row * shape.k + k] * b[k * shape.n + column]).reduce((sum, value) => sum + value, 0);
   const rewritten = (constants: Partial<typeof STORING>): string =>
-    instrument(code, { entry: 'main', output: 'c', workgroupSize, grid, elements: shape.m * shape.n, space: spaceOf({ TW_PITCH: shape.n, TW_WAVEFRONT: wavefront, ...constants }) });
+    instrument(code, { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize, grid, elements: shape.m * shape.n, space: spaceOf({ TW_PITCH: shape.n, TW_WAVEFRONT: wavefront, ...constants }) });
 
   test('keeps every line but the output’s binding, the entry’s attributes and the stores', () => {
     const result = rewritten({});
@@ -149,7 +149,7 @@ describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
   if (!barriers) test('the probe finds the footprint that is known from its lanes', () => {
     const { elements, wavefronts } = { elements: shape.m * shape.n, wavefronts: footprint.wavefronts };
     const space = specialise(SHADERS.probeSpace, { TW_ELEMENTS: elements, TW_WAVEFRONT: wavefront, TW_WAVEFRONTS: wavefronts, TW_GRID_X: grid[0], TW_GRID_Y: grid[1] }).code;
-    const text = instrument(code, { entry: 'main', output: 'c', workgroupSize, grid, elements, space });
+    const text = instrument(code, { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize, grid, elements, space });
     const marks = new Uint32Array(2 * (elements + 1));
     const after = [0, 1].map(() => {
       interpret(text, workgroupSize, grid, { 0: { 0: a, 1: b }, 1: { 0: marks } });

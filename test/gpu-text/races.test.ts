@@ -368,7 +368,7 @@ function tracked({ name, axis, op, guard, chunks, order, muted }: Dispatched, ou
   }).code;
   const workgroupSize = kernel.workgroupSize(TILE);
   const lanes = workgroupSize[0] * workgroupSize[1];
-  const code = instrument(plain, { entry: 'main', output: 'c', workgroupSize, grid: kernel.grid(SHAPE, TILE), elements: SHAPE.m * SHAPE.n, space });
+  const code = instrument(plain, { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize, grid: kernel.grid(SHAPE, TILE), elements: SHAPE.m * SHAPE.n, space });
 
   const a = operand(SHAPE.m * SHAPE.k, 1);
   const b = operand(SHAPE.k * SHAPE.n, 3);

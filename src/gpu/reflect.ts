@@ -66,7 +66,7 @@ function parse(code: string): WgslReflect {
   try {
     return new WgslReflect(code);
   } catch (error) {
-    throw new TilewireError('BAD_KERNEL', 'the kernel does not parse', { actual: error instanceof Error ? error.message : String(error), fix: 'see that the browser compiles it' });
+    throw new TilewireError('BAD_KERNEL', 'the kernel does not parse', { actual: error instanceof Error ? error.message : String(error), fix: 'see that the browser compiles it; if it does, rename variables called block, workgroup, private, read, write, storage, uniform, function or ptr, which the parser used here (wgsl_reflect) takes for something else' });
   }
 }
 

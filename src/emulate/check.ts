@@ -69,7 +69,7 @@ async function checkExact({ gpu, arena, spec, plan, operands, owned, notes, prog
 }
 
 /** The comparison on the GPU must have looked at every element, and agree with one on the host. */
-function disagreements(expected: Uint32Array, actual: Uint32Array, { compared, wrong }: { compared: number; wrong: number }): string[] {
+export function disagreements(expected: Uint32Array, actual: Uint32Array, { compared, wrong }: { compared: number; wrong: number }): string[] {
   let onHost = 0;
   for (let at = 0; at < expected.length; at++) if (bitsWrong(expected[at], actual[at])) onHost++;
   return [
@@ -82,7 +82,7 @@ function disagreements(expected: Uint32Array, actual: Uint32Array, { compared, w
 const SAMPLES = 64;
 
 /** What speaks against the reference itself: it must be what the Spec's operands give. */
-function doubtsOf(reference: Uint32Array<ArrayBuffer>, { gemm: { m, n }, devices, seed }: Spec, operands: OperandSource): string[] {
+export function doubtsOf(reference: Uint32Array<ArrayBuffer>, { gemm: { m, n }, devices, seed }: Pick<Spec, 'gemm' | 'devices' | 'seed'>, operands: Pick<OperandSource, 'partial'>): string[] {
   const values = new Float32Array(reference.buffer);
   const doubts: string[] = [];
   for (let sample = 0; sample < SAMPLES; sample++) {

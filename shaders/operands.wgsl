@@ -9,7 +9,7 @@ struct Params {
   rows: u32,
   columns: u32,
   range: u32,
-  kind: u32, // 0 exact: integers in -range..range without 0; 1 normal
+  kind: u32, // 0 exact: integers in -range..range without 0; 1 normal; 2 normal, rounded to f16
   first_row: u32,
 }
 
@@ -46,6 +46,13 @@ fn normal_value(hash: u32) -> f32 {
   return f32(i32(sum) - NORMAL_MEAN) * NORMAL_SCALE;
 }
 
+// To the nearest f16, ties to even; 0 below the normal ones.
+fn round_to_half(value: f32) -> f32 {
+  let bits = bitcast<u32>(value);
+  let rounded = (bits + 0xfffu + ((bits >> 13u) & 1u)) & 0xffffe000u;
+  return select(bitcast<f32>(rounded), 0.0, (bits & 0x7fffffffu) < 0x38800000u);
+}
+
 @compute @workgroup_size(LANES)
 fn fill_operand(
   @builtin(workgroup_id) group: vec3u,
@@ -56,6 +63,7 @@ fn fill_operand(
   let columns = params.columns;
   let range = params.range;
   let exact = params.kind == 0u;
+  let half = params.kind == 2u;
   let key = mix32(mix32(params.seed + 0x9e3779b9u) ^ (params.device * 2u + params.matrix));
   let blocks_per_row = (columns + COLUMNS_PER_BLOCK - 1u) / COLUMNS_PER_BLOCK;
   let stretches = rows * blocks_per_row;
@@ -74,7 +82,8 @@ fn fill_operand(
       }
     } else {
       for (var c = first + lane; c < end; c += LANES) {
-        output[base + c] = normal_value(column_hash(start, twist, c));
+        let value = normal_value(column_hash(start, twist, c));
+        output[base + c] = select(value, round_to_half(value), half);
       }
     }
   }

@@ -1,10 +1,11 @@
 // The producer's output address space, spliced behind a kernel by src/gpu/instrument.ts: a virtual workgroup
 // scheduler, stores that go to whatever chunk memory is bound (binding a peer's buffer is the remote_map),
 // and counters of the elements that landed. SLOTS chunks are bound; a tile's stores outside of them are masked.
+// DENSE: chunks are whole rows that lie without gaps in the kernel's output, so that a place is an index less a constant.
 // OP: 0 every piece is stored, 1 every piece is updated (C += value), 2 one bit per piece in the order table.
 // MUTED: a deliberate defect for tests, 1 workgroup TW_MUTED stores nothing, 2 none does.
 
-override TW_PITCH: u32 = 1u;      // columns of the whole output
+override TW_PITCH: u32 = 1u;      // elements from row to row of the kernel's output
 override TW_WAVEFRONT: u32 = 64u; // lanes of a virtual wavefront
 override TW_MUTED: u32 = 0u;
 
@@ -16,10 +17,13 @@ struct TwEntry {
 //@end
 }
 
+// The chunk's rectangle of the whole output.
 struct TwSlots {
 //@repeat p SLOTS
-  start$p: u32,  // first row (or column) of the chunk
-  length$p: u32, // its rows (or columns)
+  row$p: u32,
+  rows$p: u32,
+  column$p: u32,
+  columns$p: u32,
 //@end
 }
 
@@ -60,23 +64,25 @@ fn tw_store(index: u32, value: f32) {
 //@if MUTED
   if (tw_muted) { return; }
 //@end
-//@if COLUMNS
+//@if GUARD || !DENSE
   let row = index / TW_PITCH;
-  let at = index - row * TW_PITCH;
 //@end
-//@if GUARD && !COLUMNS
-  let at = index / TW_PITCH;
+//@if !DENSE
+  let column = index - row * TW_PITCH;
 //@end
 //@repeat p SLOTS
-//@if GUARD
-  if (at - tw_slots.start$p < tw_slots.length$p)
+//@if GUARD && DENSE
+  if (row - tw_slots.row$p < tw_slots.rows$p)
+//@end
+//@if GUARD && !DENSE
+  if (row - tw_slots.row$p < tw_slots.rows$p && column - tw_slots.column$p < tw_slots.columns$p)
 //@end
   {
-//@if COLUMNS
-    let place = row * tw_slots.length$p + at - tw_slots.start$p;
+//@if DENSE
+    let place = index - tw_slots.row$p * TW_PITCH;
 //@end
-//@if !COLUMNS
-    let place = index - tw_slots.start$p * TW_PITCH;
+//@if !DENSE
+    let place = (row - tw_slots.row$p) * tw_slots.columns$p + column - tw_slots.column$p;
 //@end
     var x = value;
 //@if OP == 1

@@ -1,8 +1,13 @@
-// Footprint probe, spliced behind a kernel by src/gpu/instrument.ts in place of its output: for each element it keeps
-// who stored it last, owner = workgroup * wavefronts + wavefront, and how often it was stored. Stores outside of the
-// output are counted in the entry behind the last element.
+// Footprint probe, spliced behind a kernel by src/gpu/instrument.ts in place of its output: for each element, once for each
+// split, it keeps who stored it last, owner = workgroup * wavefronts + wavefront, and how often it was stored. The
+// entry behind the last one counts the stores outside of the output: all of them (times), and those that a workspace
+// of a matrix per split would take (owner).
 
-override TW_ELEMENTS: u32 = 1u;
+override TW_ROWS: u32 = 1u; // of all matrices of the batch
+override TW_COLUMNS: u32 = 1u;
+override TW_PITCH: u32 = 1u; // elements from row to row
+override TW_SPLITS: u32 = 1u;
+override TW_SPLIT_AXIS: u32 = 2u; // of workgroup_id: 0 x, 1 y, 2 z
 override TW_WAVEFRONT: u32 = 64u;
 override TW_WAVEFRONTS: u32 = 1u;
 override TW_GRID_X: u32 = 1u;
@@ -14,20 +19,34 @@ struct TwMark {
 }
 
 @group(1) @binding(0) var<storage, read_write> tw_marks: array<TwMark>;
+// Of a dispatch over a sample of the workgroups: the last one and the distance to the one before; 0, 0 for all of them.
+@group(1) @binding(1) var<uniform> tw_sample: vec2u;
 var<private> tw_owner: u32;
+var<private> tw_split: u32;
 
 fn tw_workgroup(group: vec3u) -> u32 {
+  if (tw_sample.y != 0u) { return tw_sample.x - group.x * tw_sample.y; }
   return group.x + TW_GRID_X * (group.y + TW_GRID_Y * group.z);
 }
 
 fn tw_begin(group: vec3u, lane: u32) {
-  tw_owner = tw_workgroup(group) * TW_WAVEFRONTS + lane / TW_WAVEFRONT;
+  let linear = tw_workgroup(group);
+  tw_owner = linear * TW_WAVEFRONTS + lane / TW_WAVEFRONT;
+  tw_split = vec3u(linear % TW_GRID_X, (linear / TW_GRID_X) % TW_GRID_Y, linear / (TW_GRID_X * TW_GRID_Y))[TW_SPLIT_AXIS];
 }
 
 fn tw_store(index: u32, value: f32) {
-  let at = min(index, TW_ELEMENTS);
-  atomicStore(&tw_marks[at].owner, tw_owner);
-  atomicAdd(&tw_marks[at].times, 1u);
+  let row = index / TW_PITCH;
+  let column = index - row * TW_PITCH;
+  if (row < TW_ROWS && column < TW_COLUMNS) {
+    let at = tw_split % TW_SPLITS * TW_ROWS * TW_COLUMNS + row * TW_COLUMNS + column;
+    atomicStore(&tw_marks[at].owner, tw_owner);
+    atomicAdd(&tw_marks[at].times, 1u);
+  } else {
+    let outside = TW_SPLITS * TW_ROWS * TW_COLUMNS;
+    atomicAdd(&tw_marks[outside].times, 1u);
+    if (index < TW_SPLITS * TW_ROWS * TW_PITCH) { atomicAdd(&tw_marks[outside].owner, 1u); }
+  }
 }
 
 fn tw_end(group: vec3u, lane: u32) {}

@@ -20,6 +20,7 @@ export const EXIT_OF = {
   VACUOUS_BOUND: 2,
   NO_BROWSER: 3,
   NO_ADAPTER: 3,
+  NO_FEATURE: 3,
   ADAPTER_HUNG: 3,
   DEVICE_LOST: 3,
   GPU_ERROR: 3,

@@ -3,9 +3,9 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { TilewireError } from '../errors.ts';
-import type { SpecRequest, TrainedOperands } from '../spec/resolve.ts';
-import { parseTile } from '../spec/resolve.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, OverflowPolicy, Tile } from '../spec/spec.ts';
+import type { SpecRequest } from '../spec/resolve.ts';
+import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
+import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
 
 /** Flags of every command that opens a browser and runs something. */
@@ -23,6 +23,8 @@ export interface GeneralFlags {
 /** Flags that a Spec is made from; `plan` has the same. */
 export interface SpecFlags {
   readonly model?: string;
+  /** File of a model's configuration. */
+  readonly config?: string;
   readonly layer?: string;
   readonly tp?: number;
   readonly tokens?: number;
@@ -33,6 +35,10 @@ export interface SpecFlags {
   readonly collective?: Collective;
   readonly algorithm?: Algorithm;
   readonly operands?: 'exact' | 'normal' | 'trained';
+  /** Files of the user's own matrices. */
+  readonly a?: string;
+  readonly b?: string;
+  readonly layout?: Layout;
   readonly seed?: number;
   readonly chunk?: ChunkAxis;
   readonly kernelName?: string;
@@ -119,15 +125,16 @@ function word(flags: string, flag: string, words: readonly string[], description
 }
 
 export const seedFlag = () => integer('--seed <NUMBER>', '--seed', 'seed of generated operands, 0 to 4294967295 (default: 1)');
-export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline');
+export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline, and --a and --b, which it needs for a run of such files');
 
 /** @param only names of the flags that the command takes; all unless told */
 export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)[]): Command {
   const flags = [
     text('--model <NAME>', '--model', 'model of the zoo below; gives m, n and k together with --layer and --tp'),
-    text('--layer <NAME>', '--layer', 'sub-layer: op, fc2 (forward), fc1, ip (backward, as in T3)'),
-    integer('--tp <DEVICES>', '--tp', "tensor-parallel degree: the number of devices over which K is split (default: the model's own)"),
-    integer('--tokens <ROWS>', '--tokens', "rows of A and C (default: the model's own sequence length x batch)"),
+    text('--config <FILE>', '--config', "a Hugging Face config.json, or the folder that holds it: a model of your own instead of the zoo's"),
+    text('--layer <NAME>', '--layer', 'sub-layer: op, fc2 (forward), fc1, ip (backward, as in T3); of a --config: o_proj, down_proj and the like (without --layer they are listed)'),
+    integer('--tp <DEVICES>', '--tp', "tensor-parallel degree: the number of devices over which K is split (default: the model's own; a --config has none)"),
+    integer('--tokens <ROWS>', '--tokens', `rows of A and C (default: the model's own sequence length x batch; ${DEFAULT_TOKENS} with --config)`),
     integer('--m <ROWS>', '--m', 'rows of A and of C'),
     integer('--n <COLUMNS>', '--n', 'columns of B and of C'),
     integer('--k <LENGTH>', '--k', 'length of the dot products PER DEVICE'),
@@ -135,6 +142,9 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     word('--collective <NAME>', '--collective', ['reduce-scatter'], 'what is done to the partial outputs (default: reduce-scatter)'),
     word('--algorithm <NAME>', '--algorithm', ['ring', 'direct'], 'how the partial outputs travel: ring or direct (default: ring)'),
     word('--operands <KIND>', '--operands', ['exact', 'normal', 'trained'], "exact: small integers, tolerance zero; normal: near-normal reals; trained: a trained Transformer's FC-2, which gives the shape (default: exact)"),
+    text('--a <FILE>', '--a', 'your own A, m x K over all devices: FILE.npy, FILE.safetensors#TENSOR or FOLDER#TENSOR (f32, f16, bf16); gives the shape together with --b and --tp, or --devices'),
+    text('--b <FILE>', '--b', 'your own B, K x n over all devices; FOLDER or FILE.safetensors alone where --config and --layer tell the tensor'),
+    word('--layout <XY>', '--layout', ['nn', 'nt', 'tn', 'tt'], 'how --a and --b are stored, A first: n as they are multiplied (m x K, K x n), t transposed (K x m; n x K as PyTorch keeps weights) (default: nn, or what --config tells of B)'),
     seedFlag(),
     word('--chunk <AXIS>', '--chunk', ['rows', 'columns'], 'dimension along which the output is scattered (default: the longer; rows when equal). The first (length mod devices) chunks are one longer'),
     text('--kernel-name <NAME>', '--kernel-name', 'built-in GEMM kernel (default: the fastest known on a software adapter)'),
@@ -179,7 +189,7 @@ export function addLimitFlags(command: Command): Command {
 }
 
 /** What `instrument` takes besides its own: what decides the rewritten text, the footprint and the Plan. */
-const INSTRUMENT_SPEC_FLAGS = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'algorithm', 'chunk', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles'] as const satisfies readonly (keyof SpecFlags)[];
+const INSTRUMENT_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'algorithm', 'chunk', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles'] as const satisfies readonly (keyof SpecFlags)[];
 
 export function addInstrumentFlags(command: Command): Command {
   const own = [
@@ -198,15 +208,15 @@ export function addInstrumentFlags(command: Command): Command {
   return command;
 }
 
-/** The given flags as a request; `trained` has been read already when they ask for it. */
-export function specRequest(flags: SpecFlags, trained?: TrainedOperands): SpecRequest {
-  const { fault, kernel: _kernel, entry: _entry, bindings: _bindings, ...rest } = flags;
-  return { ...rest, ...(fault === undefined ? {} : { faults: fault }), ...(trained === undefined ? {} : { trained }) };
+/** The given flags as a request, with what was read from the files that they name. */
+export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' | 'files' | 'config' | 'foreign'> = {}): SpecRequest {
+  const { fault, kernel: _kernel, entry: _entry, bindings: _bindings, a: _a, b: _b, layout: _layout, config: _config, ...rest } = flags;
+  return { ...rest, ...(fault === undefined ? {} : { faults: fault }), ...read };
 }
 
 /** Names of the Spec's flags that were given, as they are written. */
 export function givenSpecFlags(flags: SpecFlags): string[] {
-  const names = ['model', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
+  const names = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'a', 'b', 'layout', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
   return names.filter((name) => flags[name] !== undefined).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 

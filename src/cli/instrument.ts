@@ -9,19 +9,20 @@ import { checkPlan } from '../plan/check.ts';
 import { builtInFootprint, type Footprint } from '../plan/footprint.ts';
 import { fromOwnerRuns, toOwnerRuns } from '../plan/owner-runs.ts';
 import { placementsOf, type Placement } from '../plan/placement.ts';
-import { planOf, settled, type Plan } from '../plan/plan.ts';
+import { planOf, settled, splitsOf, type Plan } from '../plan/plan.ts';
 import { footprintSvg } from '../report/footprint-svg.ts';
 import { footprintTable } from '../report/footprint-table.ts';
 import { adapterLine } from '../report/table.ts';
 import { bindingsJsonSchema } from '../spec/kernel-bindings.ts';
 import { kernelNamed } from '../spec/kernels.ts';
-import { resolveDraft } from '../spec/resolve.ts';
+import { resolveDraft, type SpecRequest } from '../spec/resolve.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { specRequest, type GeneralFlags, type SpecFlags } from './flags.ts';
 import { readKernel } from './kernel-file.ts';
 import { pageFile } from './perform.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
+import { modelConfig, remarksOn } from './run.ts';
 
 export interface InstrumentFlags extends Omit<GeneralFlags, 'memoryLimit'>, SpecFlags {
   readonly slots?: number;
@@ -84,11 +85,17 @@ export async function instrumentCommand(kernel: string | undefined, flags: Instr
 
 /** The Spec of a run of this kernel; a built-in one is meant by its name. */
 async function draftOf(kernel: string, flags: InstrumentFlags): Promise<SpecDraft> {
-  const { entry, bindings } = flags;
-  if (kernelNamed(kernel) === undefined) return resolveDraft({ ...specRequest(flags), foreign: readKernel(kernel, entry, bindings, 'FILE.wgsl') });
+  const model = modelConfig(flags);
+  const draft = await resolveDraft({ ...specRequest(flags, model), ...asked(kernel, flags) });
+  for (const remark of remarksOn(model.config, flags, draft.devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
+  return draft;
+}
+
+function asked(kernel: string, { entry, bindings }: InstrumentFlags): Pick<SpecRequest, 'foreign' | 'kernelName'> {
+  if (kernelNamed(kernel) === undefined) return { foreign: readKernel(kernel, entry, bindings, 'FILE.wgsl') };
   const [path, value] = entry === undefined ? ['--bindings', bindings] : ['--entry', entry];
   if (value !== undefined) throw new TilewireError('BAD_FLAG', `${path} is for a kernel of your own`, { path, actual: value, fix: `leave it out: ${kernel} is built in` });
-  return resolveDraft({ ...specRequest(flags), kernelName: kernel });
+  return { kernelName: kernel };
 }
 
 function within(path: string, value: number, least: number, most: number): void {
@@ -161,15 +168,20 @@ function stretchesOf(lineMap: readonly number[]): { at: number; source: number; 
 }
 
 function footprintText({ spec, plan, placements }: Placed, { grid, wavefronts }: Footprint, device: number, adapter: string | null): string[] {
-  const { gemm: { m, n }, devices, algorithm, chunk } = spec;
+  const { devices, algorithm, chunk } = spec;
   const { tiling } = plan;
   const straddling = tiling.tileParts.filter((parts) => parts.length > 1).length;
-  const idle = tiling.tileParts.filter((parts) => parts.length === 0).length;
+  const splits = splitsOf(plan);
+  const batch = tiling.chunks.length / devices;
+  const storing = tiling.tileParts.filter((parts) => parts.length > 0).length * splits;
+  const idle = tiling.tiles - storing;
   return [
     '',
-    `footprint of C (${m} × ${n}), ${adapter === null ? "by the kernel's lane layout, not probed" : 'probed: every element is stored exactly once'}`,
+    `footprint of C (${batch > 1 ? `${batch} × ` : ''}${tiling.m / batch} × ${tiling.n}), ${adapter === null ? "by the kernel's lane layout, not probed" : `probed: every element is stored exactly once${splits > 1 ? ' by each split' : ''}`}`,
     ...(adapter === null ? [] : [adapter]),
     `${tiling.tiles} workgroup${tiling.tiles === 1 ? '' : 's'} (grid ${grid.join(' × ')}) of ${wavefronts} wavefront${wavefronts === 1 ? '' : 's'}; ${straddling} straddling chunks, ${idle} storing nothing`,
+    ...(splits > 1 ? [`split-K: the workgroups of split 0 are shown; ${splits - 1} more store each region again, in dispatches of their own`] : []),
+    ...(batch > 1 ? [`rows go on from matrix to matrix, ${tiling.m / batch} each, and chunks, ${devices} each`] : []),
     `device ${device} of ${devices}, ${algorithm}, ${devices} chunk${devices === 1 ? '' : 's'} of ${chunk}, at most ${spec.stageTiles} workgroups a stage`,
     '',
     ...footprintTable(placements, grid),
@@ -177,12 +189,13 @@ function footprintText({ spec, plan, placements }: Placed, { grid, wavefronts }:
 }
 
 function pictured(name: string, { spec, plan }: Placed, device: number): Pick<Parameters<typeof footprintSvg>[0], 'plan' | 'device' | 'title' | 'subtitle'> {
-  const { gemm: { m, n, k }, devices, algorithm, chunk, wavefront } = spec;
+  const { gemm: { n, kTotal }, devices, algorithm, chunk, wavefront } = spec;
+  const { m } = plan.tiling;
   return {
     plan,
     device,
     title: `${name}: who writes what of C, ${m} × ${n}`,
-    subtitle: `device ${device} of ${devices}, reduce-scatter by ${algorithm}, scattered by ${chunk}; k ${k} per device, ${plan.tiling.tiles} workgroup${plan.tiling.tiles === 1 ? '' : 's'}, wavefronts of ${wavefront} lanes`,
+    subtitle: `device ${device} of ${devices}, reduce-scatter by ${algorithm}, scattered by ${chunk}; K ${kTotal} over all devices, ${plan.tiling.tiles} workgroup${plan.tiling.tiles === 1 ? '' : 's'}, wavefronts of ${wavefront} lanes`,
   };
 }
 

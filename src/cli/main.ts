@@ -32,13 +32,13 @@ function commandLine(finish: (exitCode: number) => void): Command {
     .option('--baseline', 'also run GEMM-then-collective with the same kernels, and compare')
     .addOption(specFlag());
   addLimitFlags(addBrowserFlags(addReportFlags(run)))
-    .usage('(--model NAME --layer NAME | --m M --n N --k K --devices D | --operands trained --tp D | --spec FILE) [flags]')
+    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D | --a FILE --b FILE --tp D | --operands trained --tp D | --spec FILE) [flags]')
     .addHelpText('after', manual.run.more)
     .action(async (flags) => finish(await (await import('./run.ts')).runCommand(flags)));
 
   const plan = program.command('plan').summary('derive, check and print a Plan without a GPU').description(manual.plan.what);
   addReportFlags(addSpecFlags(plan))
-    .usage('(--model NAME --layer NAME | --m M --n N --k K --devices D | --operands trained --tp D) [flags]')
+    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D | --a FILE --b FILE --tp D | --operands trained --tp D) [flags]')
     .addHelpText('after', manual.plan.more)
     .action(async (flags) => {
       await (await import('./plan.ts')).planCommand(flags);
@@ -46,7 +46,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
 
   const instrument = program.command('instrument').argument('[FILE.wgsl]', 'a WGSL GEMM, or the name of a built-in kernel').summary('print the rewritten kernel, and who writes what of the output').description(manual.instrument.what);
   addBrowserFlags(addInstrumentFlags(instrument))
-    .usage('FILE.wgsl (--m M --n N --k K --devices D | --model NAME --layer NAME) [flags]')
+    .usage('FILE.wgsl (--m M --n N --k K --devices D | --model NAME --layer NAME | --config FILE --layer NAME --tp D) [flags]')
     .addHelpText('after', manual.instrument.more)
     .action(async (kernel, flags) => finish(await (await import('./instrument.ts')).instrumentCommand(kernel, flags)));
 

@@ -1,6 +1,7 @@
 // The texts of the help pages that commander does not make from the flags: what a command does, the model
 // zoo, examples, what the printed figures mean, exit codes.
 import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES } from '../report/figures.ts';
+import { DEFAULT_TOKENS } from '../spec/resolve.ts';
 import { LAYERS, MODELS } from '../spec/zoo.ts';
 import { BINDINGS_EXAMPLE } from './bindings-example.ts';
 
@@ -64,6 +65,37 @@ ${BINDINGS_EXAMPLE.replace(/^/gm, '  ')}
 Numbers, or expressions of m, n, k and the overrides with + - * / %, parentheses, min, max and ceilDiv. What is
 said by the text may be left out; often { "grid": […] } is all. \`tilewire instrument --schema\` prints the JSON Schema.
 What each workgroup writes is never declared: it is found by running the kernel, with its stores marked.
+
+What a kernel is besides one plain product, so that the Plan and the check know of it:
+  "splits": { "axis": "z", "count": 4 }   split-K: workgroup_id.z is the split, each stores every element once, to the
+                                          same C; one dispatch a split, and the memory adds
+  "batch": 8                              A is 8 x m x k, B 8 x k x n, C 8 x m x n; each matrix a collective of its own
+  "ldc": "ceilDiv(n, 64) * 64"            elements from row to row of C
+  "halves": ["a", "b"]                    operands that are f16; by their type, but for u32 that holds two each
+  "epilogue": { "alpha": 0.5,
+    "bias": { "binding": "bias", "along": "n" },      device 0 gets the bias, the others zeros: the sum has it once;
+                                                      or { "along": "n", "after": true }: the owners add it at last
+    "residual": { "binding": "R", "beta": 2 } }       likewise; C = alpha*A*B + bias + beta*R
+alpha and beta may be used in expressions. An activation cannot be fused: it would come before the sum over devices.
+`;
+
+const OPERAND_FILES = `
+Operands from files (--a FILE --b FILE --tp N): C = A * B of your own matrices, K split over the devices. Each is
+  FILE.npy                    a two-dimensional array of np.save, '<f4' '>f4' '<f2' or '>f2', C or Fortran order
+  FILE.safetensors#TENSOR     a two-dimensional tensor, F32, F16 or BF16
+  FOLDER#TENSOR               the same out of shards, by model.safetensors.index.json (or model.safetensors alone)
+Values are widened to f32 and must be finite; each device's part is read by its range. K need not be divisible:
+slices differ by at most one, the longer ones first. --layout says how the files are stored, A first: nn (default)
+is A m x K, B K x n; t is the transpose, so --layout nt takes a weight n x K of a torch Linear. The result is
+checked against a float64 reference. A report names the files and their SHA-256, it does not hold them: to replay
+it, give --a and --b beside --spec.
+
+A model of your own (--config FILE --layer NAME --tp N): m, n and K of a sub-layer out of a Hugging Face config.json
+(Llama, Mistral, Qwen, Gemma, GPT-2, GPT-NeoX, Mixtral, DeepSeek and the like). o_proj (or op) and down_proj (or fc2)
+are there in all of them; without --layer they are listed. TP must leave attention heads whole. A config says how
+long a sequence may be, not how many tokens come together: --tokens is ${DEFAULT_TOKENS} unless given. Operands are
+generated; with --a and --b as well, K and n must be the config's, --layout follows from its weights, and --b may be
+the FOLDER of the model where one tensor's name is that of the sub-layer.
 `;
 
 export const manual = {
@@ -96,9 +128,12 @@ Examples:
   tilewire run --m 512 --n 384 --k 128 --devices 5 --algorithm direct --chunk columns
   tilewire run --m 256 --n 256 --k 64 --devices 4 --operands normal --seed 7 --json run.json
   tilewire run --spec run.json
+  tilewire run --a acts.npy --b model.safetensors#model.layers.0.mlp.down_proj.weight --layout nt --tp 4 --json run.json
+  tilewire run --spec run.json --a acts.npy --b model.safetensors#model.layers.0.mlp.down_proj.weight
+  tilewire run --config config.json --layer down_proj --tp 8 --tokens 256
   tilewire run --m 256 --n 256 --k 64 --devices 4 --fault drop-transfer:device=1,chunk=0,tile=0
   tilewire run --kernel mine.wgsl --bindings mine.json --m 256 --n 256 --k 64 --devices 4
-${BINDINGS}${FIGURES}${EXIT_CODES}`,
+${OPERAND_FILES}${BINDINGS}${FIGURES}${EXIT_CODES}`,
   },
 
   plan: {
@@ -107,7 +142,9 @@ ${BINDINGS}${FIGURES}${EXIT_CODES}`,
 Examples:
   tilewire plan --model t-nlg --layer fc2 --tp 8 --tokens 256
   tilewire plan --m 100 --n 70 --k 32 --devices 3 --json plan.json
-${EXIT_CODES}`,
+  tilewire plan --config config.json --layer o_proj --tp 8
+  tilewire plan --a acts.npy --b weights.npy --tp 3
+${OPERAND_FILES}${EXIT_CODES}`,
   },
 
   instrument: {
@@ -122,6 +159,7 @@ Examples:
   tilewire instrument mine.wgsl --m 256 --n 256 --k 64 --devices 4 --svg footprint.svg
   tilewire instrument mine.wgsl --entry tiled --bindings mine.json --m 256 --n 256 --k 64 --devices 4 --no-probe
   tilewire instrument gemm-register --model t-nlg --layer fc2 --tp 8 --tokens 256 --device 3 --json rows.json
+  tilewire instrument gemm-register --config config.json --layer o_proj --tp 8 --tokens 256 --no-probe
   tilewire instrument --schema
 ${BINDINGS}${ZOO}${EXIT_CODES}`,
   },

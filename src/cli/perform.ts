@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { checkMemory, leastMemory } from '../emulate/memory.ts';
 import { openSession } from '../host/session.ts';
 import type { Session } from '../host/session.ts';
-import type { TrainedOperands } from '../host/trained.ts';
+import type { DeviceSlices } from '../host/operand-files/slice.ts';
 import type { RunJob } from '../page/api.ts';
 import { adapterKey, reportToJson } from '../report/json.ts';
 import type { RecordedSpec } from '../report/json.ts';
@@ -23,8 +23,10 @@ export const pageFile = fileURLToPath(new URL('./page.js', import.meta.url));
 
 export interface PlannedRun {
   readonly spec: SpecDraft;
-  /** The matrices of `--operands trained`. */
-  readonly trained?: TrainedOperands;
+  /** Operands that are not generated: those of `--operands trained`, or of --a and --b. Closed when all runs are over. */
+  readonly operands?: DeviceSlices;
+  /** What a reader of the report should know of its shape. */
+  readonly remarks?: readonly string[];
   /** What an earlier report recorded of this Spec. */
   readonly recorded?: RecordedSpec['recorded'];
 }
@@ -52,12 +54,13 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
     print(`${adapterLine(environment)}\n`);
     const runs: RunReport[] = [];
     let replaysDiffer = false;
-    for (const { spec, trained, recorded } of planned) {
+    for (const { spec, operands, remarks = [], recorded } of planned) {
       progress.say(`running ${spec.name}`);
-      const operandUrls = trained && serveOperands(session, trained);
+      const operandUrls = operands && serveOperands(session, operands, spec.devices);
       const job: RunJob = { spec, baseline, memoryLimit: flags.memoryLimit ?? defaultMemoryLimit(environment), ...(operandUrls ? { operandUrls } : {}) };
-      const { report } = await session.run(job, (step) => progress.show(step));
-      for (const path of Object.values(operandUrls ?? {})) session.withdraw(path);
+      const { report: measured } = await session.run(job, (step) => progress.show(step));
+      for (const path of Object.values(operandUrls ?? {}).flat()) session.withdraw(path);
+      const report: RunReport = { ...measured, notes: [...measured.notes, ...remarks.map((reason) => ({ path: 'spec.gemm', reason }))] };
       runs.push(report);
       print(`${runTable(report)}\n`);
       if (recorded) {
@@ -72,12 +75,20 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
   } finally {
     progress.clear();
     await session.close();
+    for (const { operands } of planned) operands?.close();
   }
 }
 
-function serveOperands(session: Session, { a, b }: TrainedOperands): { a: string; b: string } {
-  const bytes = (matrix: Float32Array) => new Uint8Array(matrix.buffer, matrix.byteOffset, matrix.byteLength);
-  return { a: session.serve('a', bytes(a)), b: session.serve('b', bytes(b)) };
+/** A device's matrix is read when the page asks for it: of all of them together there may be more than the host has memory. */
+function serveOperands(session: Session, operands: DeviceSlices, devices: number): NonNullable<RunJob['operandUrls']> {
+  const paths = (matrix: 'a' | 'b'): string[] =>
+    Array.from({ length: devices }, (_, device) =>
+      session.serve(`${matrix}${device}`, () => {
+        const values = operands[matrix](device);
+        return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      }),
+    );
+  return { a: paths('a'), b: paths('b') };
 }
 
 function defaultMemoryLimit({ adapter }: Environment): number {

@@ -5,6 +5,7 @@ import { Faults } from '../emulate/faults.ts';
 import { estimateMemory } from '../emulate/memory.ts';
 import { checkPlan } from '../plan/check.ts';
 import { builtInFootprint } from '../plan/footprint.ts';
+import { kernelText } from '../gpu/kernel-text.ts';
 import { planOf } from '../plan/plan.ts';
 import { summaryOf } from '../plan/summary.ts';
 import { planTable } from '../report/plan-table.ts';
@@ -26,7 +27,9 @@ export interface PlanFlags extends SpecFlags {
 
 export async function planCommand(flags: PlanFlags): Promise<void> {
   const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
-  const { spec: draft } = await fromFlags(flags);
+  const { spec: draft, operands, remarks = [] } = await fromFlags(flags);
+  operands?.close();
+  for (const remark of remarks) process.stderr.write(`tilewire: note: ${remark}\n`);
   if (draft.kernel.kind === 'foreign' || draft.stageTiles === null) throw new TilewireError('BAD_FLAG', 'the tiles of a kernel that is not ours are found by running it', { path: '--kernel', fix: 'use `tilewire run`, which probes it' });
   const spec = { ...draft, stageTiles: draft.stageTiles };
   const { m, n } = spec.gemm;
@@ -38,7 +41,7 @@ export async function planCommand(flags: PlanFlags): Promise<void> {
   void new Faults(spec, plan);
   const summary = summaryOf(spec, plan);
   const hash = await specHash(spec);
-  const memory = estimateMemory(spec, plan, false, LEAST_SLOTS);
+  const memory = estimateMemory(spec, plan, false, { maxSlots: LEAST_SLOTS, text: kernelText(spec.kernel, spec.gemm) });
   process.stdout.write(`${planTable(spec, hash, summary, memory.total)}\n`);
   file?.write(`${JSON.stringify({ version: 1, spec, specHash: hash, plan: summary, memory }, null, 2)}\n`);
 }

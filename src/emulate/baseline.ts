@@ -1,15 +1,18 @@
 // GEMM, then collective: the same kernels without tracking. Every device's whole GEMM in one dispatch, then the
 // Plan's rounds, each a copy of a chunk into the link's landing buffer and its reduction at the receiver.
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
-import type { Gemm } from '../gpu/gemm.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
-import type { Plan } from '../plan/plan.ts';
+import { ownerOf, type Plan } from '../plan/plan.ts';
 import type { Chunk } from '../plan/tiling.ts';
+import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
+import type { Apply } from './epilogue.ts';
 import { Frame, type TimedGroup } from './frame.ts';
+import type { Gemms } from './gemms.ts';
 import { poison, type DeviceMemory } from './memory.ts';
+import { outputElements, untouched } from './untouched.ts';
 
 /** Elements that one workgroup of a plain copy or reduction moves. */
 const ITEM_ELEMENTS = 4096;
@@ -24,14 +27,17 @@ export interface BaselineRun {
   result(): Promise<Uint32Array<ArrayBuffer>>;
 }
 
-export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, operands: DeviceMemory['operands'], progress: (done: number, total: number) => void): Promise<BaselineRun> {
-  const { gemm: { m, n }, devices } = spec;
+export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, operands: DeviceMemory['operands'], after: Apply | null, progress: (done: number, total: number) => void): Promise<BaselineRun> {
+  const { devices } = spec;
   const { tiling } = plan;
-  const [plain, transfer, nmc, fill] = await Promise.all([gemm.plain(), gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc), gpu.kernel('fill', SHADERS.fill)]);
-  const outputs = operands.map((_, d) => arena.storage(`whole output of device ${d}`, m * n * 4));
+  const { m, n } = tiling;
+  const { pitch } = gemms.text;
+  const [transfer, nmc, fill] = await Promise.all([gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc), gpu.kernel('fill', SHADERS.fill)]);
+  const plain = new Map(await Promise.all(gemms.distinct.map(async (gemm) => [gemm, await untouched(gpu, arena, gemm)] as const)));
+  const outputs = operands.map((_, d) => arena.storage(`whole output of device ${d}`, outputElements(gemms.of(d)) * 4));
   const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
   const landing = operands.map((_, d) => arena.storage(`landing of device ${d}`, devices > 1 ? largest * 4 : 4));
-  const copies = tiling.chunks.map((chunk) => copyOf(arena, chunk, n, tiling.axis === 'rows'));
+  const copies = tiling.chunks.map((chunk) => copyOf(arena, chunk, pitch));
   const counters = arena.storage('unused counters', 4 * Math.max(1, ...copies.map(({ count }) => count)));
   poison(gpu, fill, outputs);
 
@@ -45,10 +51,8 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   await gpu.idle();
   const start = performance.now();
   operands.forEach((inputs, device) => {
-    const pass = gemmFrames[device].pass({ kind: 'gemm', device, epoch: 0, bytes: 0, flops: 2 * m * n * spec.gemm.k });
-    pass.setPipeline(plain.pipeline);
-    gemm.bind(plain, inputs, { [gemm.text.output]: outputs[device] }).forEach((group, index) => pass.setBindGroup(index, group));
-    pass.dispatchWorkgroups(...gemm.grid);
+    const pass = gemmFrames[device].pass({ kind: 'gemm', device, epoch: 0, bytes: 0, flops: 2 * m * n * depthOf(spec, device) });
+    plain.get(gemms.of(device))!(pass, inputs, outputs[device]);
     submit(gemmFrames[device]);
   });
   const gemmDone = gpu.hasTimestamps ? start : (await gpu.idle(), performance.now());
@@ -70,6 +74,15 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
     }
     submit(roundFrames[r]);
   });
+  if (after !== null) {
+    const encoder = gpu.device.createCommandEncoder({ label: 'epilogue' });
+    const pass = encoder.beginComputePass({ label: 'epilogue' });
+    tiling.chunks.forEach((chunk, j) => {
+      if (chunk.elements > 0) after(pass, chunk, { values: outputs[ownerOf(plan, j)], first: chunk.row * pitch + chunk.column, stride: pitch });
+    });
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+  }
   const groups: TimedGroup[] = [];
   for (const [at, reading] of readings.entries()) {
     groups.push(...(await reading).groups);
@@ -84,10 +97,12 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   const gpuMs = (kinds: readonly string[]): number => groups.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { interval }) => sum + interval!.end - interval!.start, 0) / 1e6;
   const result: BaselineRun['result'] = async () => {
     const gathered = new Uint32Array(m * n);
-    for (const [j, { start, length }] of tiling.chunks.entries()) {
-      const whole = await readBack(gpu, outputs[j]);
-      const [firstRow, endRow, firstColumn, endColumn] = tiling.axis === 'rows' ? [start, start + length, 0, n] : [0, m, start, start + length];
-      for (let row = firstRow; row < endRow; row++) gathered.set(whole.subarray(row * n + firstColumn, row * n + endColumn), row * n + firstColumn);
+    for (let device = 0; device < devices; device++) {
+      const whole = await readBack(gpu, outputs[device]);
+      tiling.chunks.forEach((chunk, j) => {
+        if (chunk.elements === 0 || ownerOf(plan, j) !== device) return;
+        for (let row = chunk.row; row < chunk.row + chunk.rows; row++) gathered.set(whole.subarray(row * pitch + chunk.column, row * pitch + chunk.column + chunk.columns), row * n + chunk.column);
+      });
     }
     return gathered;
   };
@@ -107,13 +122,15 @@ interface Copy {
   readonly count: number;
 }
 
-/** Items that move a chunk of a whole row-major output of `pitch` columns. */
-function copyOf(arena: Arena, chunk: Chunk, pitch: number, byRows: boolean): Copy {
+/** Items that move a chunk of a whole row-major output, rows `pitch` elements apart. */
+function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
   const runs: [start: number, length: number][] = [];
-  const rowLength = byRows ? ITEM_ELEMENTS : chunk.columns;
-  const rows = byRows ? Math.ceil(chunk.elements / ITEM_ELEMENTS) : chunk.rows;
-  for (let row = 0; row < rows; row++)
-    runs.push(byRows ? [chunk.start * pitch + row * rowLength, Math.min(rowLength, chunk.elements - row * rowLength)] : [row * pitch + chunk.start, rowLength]);
+  // Without gaps between its rows a chunk is one stretch, cut evenly.
+  const dense = chunk.columns === pitch;
+  const first = chunk.row * pitch + chunk.column;
+  const rowLength = dense ? ITEM_ELEMENTS : chunk.columns;
+  const rows = dense ? Math.ceil(chunk.elements / ITEM_ELEMENTS) : chunk.rows;
+  for (let row = 0; row < rows; row++) runs.push(dense ? [first + row * rowLength, Math.min(rowLength, chunk.elements - row * rowLength)] : [first + row * pitch, rowLength]);
   const perItem = Math.max(1, Math.floor(ITEM_ELEMENTS / Math.max(1, rowLength)));
   const layouts = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };
   const records = { transfer: new RecordBuffer(4), nmc: new RecordBuffer(4) };

@@ -1,16 +1,17 @@
 // Are the values right? Exact mode: zero wrong among all elements, by bits, on the GPU, against a kernel of another
 // structure. Real mode: a float64 reference under a derived bound, and bit for bit the additions in plan order.
 import type { EventLog } from '../events/log.ts';
-import type { Gemm } from '../gpu/gemm.ts';
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
-import type { Plan } from '../plan/plan.ts';
+import { splitsOf, type Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { mix } from '../spec/operands.ts';
-import { addDevice, checkBounded, type BoundedCheck, newReference, rowsToCheck } from '../verify/bounded.ts';
+import { addDevice, addEpilogue, checkBounded, type BoundedCheck, newReference, rowsToCheck } from '../verify/bounded.ts';
 import { bitsWrong } from '../verify/exact.ts';
 import type { Check } from '../verify/run-report.ts';
 import { compareChunks } from './compare.ts';
 import { sha256 } from './digest.ts';
+import type { EpilogueValues } from './epilogue.ts';
+import type { Gemms } from './gemms.ts';
 import type { DeviceMemory } from './memory.ts';
 import type { Note } from './measured.ts';
 import type { OperandSource } from './operands.ts';
@@ -26,8 +27,9 @@ export interface CheckInput {
   readonly arena: Arena;
   readonly spec: Spec;
   readonly plan: Plan;
-  readonly gemm: Gemm;
+  readonly gemms: Gemms;
   readonly operands: OperandSource;
+  readonly epilogue: EpilogueValues;
   readonly memory: DeviceMemory;
   readonly log: EventLog;
   /** The memory of a chunk on its owner. */
@@ -46,19 +48,29 @@ export interface CheckOutput {
   readonly messages: readonly string[];
 }
 
+/** A device's contribution to an element, epilogue included; float64. */
+const contributionOf =
+  (operands: OperandSource, epilogue: EpilogueValues): OperandSource['partial'] =>
+  (device, row, column) =>
+    epilogue.contribution(device, operands.partial(device, row, column), row, column);
+
+/** A scale, a scaled residual and two additions. */
+const EPILOGUE_ROUNDINGS = 4;
+
 export async function checkValues(input: CheckInput): Promise<CheckOutput> {
   const result = await gather(input.gpu, input.plan, input.owned);
   return input.spec.operands.kind === 'exact' ? checkExact(input, result) : checkReal(input, result);
 }
 
-async function checkExact({ gpu, arena, spec, plan, operands, owned, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
-  const reference = await exactReference(gpu, arena, spec, operands, (done) => progress('reference', done, spec.devices));
+async function checkExact({ gpu, arena, spec, plan, gemms, operands, epilogue, owned, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
+  const reference = await exactReference(gpu, arena, spec, gemms.text.batch, operands, (done) => progress('reference', done, spec.devices));
+  await epilogue.applyAll(gpu, arena, reference);
   const { compared, wrong, maxError } = await compareChunks(gpu, plan.tiling, owned, reference);
   const expected = await readBack(gpu, reference);
-  const doubts = [...doubtsOf(expected, spec, operands), ...disagreements(expected, result, { compared, wrong })];
+  const doubts = [...doubtsOf(expected, { ...spec, rows: plan.tiling.m }, { partial: contributionOf(operands, epilogue) }), ...disagreements(expected, result, { compared, wrong })];
   if (maxError === null) notes.push({ path: 'check.maxError', reason: 'some wrong elements are not finite' });
   const suspects = wrong === 0 ? [] : suspectsOf(expected, result, spec.gemm.n, NAMED);
-  const firstWrong = describe(plan, spec.algorithm, suspects, (device, row, column) => operands.partial(device, row, column));
+  const firstWrong = describe(plan, spec.algorithm, suspects, contributionOf(operands, epilogue));
   notes.push({ path: 'check.bitExactPlanOrder', reason: 'exact mode: every order of additions gives the same bits' });
   const check: Check = { mode: 'exact', elements: result.length, coverage: compared / result.length, wrong, maxError, bound: 0, bitExactPlanOrder: null, firstWrong, outputHash: await sha256(result) };
   const verify: CheckOutput['verify'] = async (other) => {
@@ -82,11 +94,11 @@ export function disagreements(expected: Uint32Array, actual: Uint32Array, { comp
 const SAMPLES = 64;
 
 /** What speaks against the reference itself: it must be what the Spec's operands give. */
-export function doubtsOf(reference: Uint32Array<ArrayBuffer>, { gemm: { m, n }, devices, seed }: Pick<Spec, 'gemm' | 'devices' | 'seed'>, operands: Pick<OperandSource, 'partial'>): string[] {
+export function doubtsOf(reference: Uint32Array<ArrayBuffer>, { rows, gemm: { n }, devices, seed }: Pick<Spec, 'gemm' | 'devices' | 'seed'> & { readonly rows: number }, operands: Pick<OperandSource, 'partial'>): string[] {
   const values = new Float32Array(reference.buffer);
   const doubts: string[] = [];
   for (let sample = 0; sample < SAMPLES; sample++) {
-    const row = mix((seed + 2 * sample) | 0) % m;
+    const row = mix((seed + 2 * sample) | 0) % rows;
     const column = mix((seed + 2 * sample + 1) | 0) % n;
     let sum = 0;
     for (let device = 0; device < devices; device++) sum += operands.partial(device, row, column);
@@ -95,32 +107,34 @@ export function doubtsOf(reference: Uint32Array<ArrayBuffer>, { gemm: { m, n }, 
   return doubts.slice(0, NAMED);
 }
 
-async function checkReal({ gpu, spec, plan, gemm, operands, memory, log, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
-  const { gemm: { m, n, k }, devices } = spec;
-  const order = await checkPlanOrder(gpu, spec, plan, gemm, memory.operands, log, result, (done) => progress('plan order', done, devices));
+async function checkReal({ gpu, spec, plan, gemms, operands, epilogue, memory, log, notes, progress }: CheckInput, result: Uint32Array<ArrayBuffer>): Promise<CheckOutput> {
+  const { gemm: { m, n, k, kTotal }, devices } = spec;
+  const allRows = plan.tiling.m;
+  const order = await checkPlanOrder(gpu, spec, plan, gemms, memory.operands, log, epilogue.biasIsAfter ? (row, column) => epilogue.addends(row, column).bias : null, result, (done) => progress('plan order', done, devices));
   if (order.reason !== undefined) notes.push({ path: 'check.bitExactPlanOrder', reason: order.reason });
   const [first] = order.different;
   if (first !== undefined) notes.push({ path: 'check.bitExactPlanOrder', reason: `row ${first.row}, column ${first.column}: plan order gives ${first.expected}, the run ${first.actual}` });
   // A row that differs from the plan order must prove itself within the bound, seeded or not.
-  const rows = Uint32Array.from(new Set([...rowsToCheck(m, n, k * devices, spec.seed).rows, ...order.different.map(({ row }) => row)])).toSorted();
-  const reference = newReference({ n, k, devices }, rows);
+  const rows = Uint32Array.from(new Set([...rowsToCheck(allRows, n, kTotal, spec.seed).rows, ...order.different.map(({ row }) => row)])).toSorted();
+  const reference = newReference({ m, n, kTotal: Math.ceil(kTotal * Math.max(1, Math.abs(epilogue.alpha))) + EPILOGUE_ROUNDINGS, devices, roundings: k + devices * splitsOf(plan) + (epilogue.isNone ? 0 : EPILOGUE_ROUNDINGS) }, rows);
   for (let device = 0; device < devices; device++) {
     const { a, b } = operands.onHost(device, rows);
     addDevice(reference, a, b);
     progress('float64 reference', device + 1, devices);
     await new Promise((resolve) => setTimeout(resolve));
   }
+  if (!epilogue.isNone) addEpilogue(reference, epilogue.alpha, (row, column) => epilogue.addends(row, column));
   const boundedOf = (of: Uint32Array): BoundedCheck => {
     const actual = new Uint32Array(rows.length * n);
     rows.forEach((row, at) => actual.set(of.subarray(row * n, (row + 1) * n), at * n));
-    return checkBounded(reference, actual, m, NAMED);
+    return checkBounded(reference, actual, allRows, NAMED);
   };
   const bounded = boundedOf(result);
   const suspects = bounded.first.map(({ row, column, expected, bits, bound }) => ({ row, column, expected, bits, tolerance: bound }));
   const check: Check = {
     mode: 'bounded', elements: result.length, coverage: bounded.coverage, wrong: bounded.wrong, maxError: bounded.maxError, bound: bounded.boundThere,
     bitExactPlanOrder: order.exact,
-    firstWrong: describe(plan, spec.algorithm, suspects, (device, row, column) => operands.partial(device, row, column)),
+    firstWrong: describe(plan, spec.algorithm, suspects, contributionOf(operands, epilogue)),
     outputHash: await sha256(result),
   };
   const verify: CheckOutput['verify'] = async (other) => {

@@ -26,7 +26,7 @@ export async function compareChunks(gpu: Gpu, tiling: Tiling, owned: (chunk: num
     for (const [j, chunk] of tiling.chunks.entries()) {
       if (chunk.elements === 0) continue;
       const record = new RecordBuffer(4);
-      record.add(layout, { pitch: tiling.n, row: tiling.axis === 'rows' ? chunk.start : 0, column: tiling.axis === 'rows' ? 0 : chunk.start, columns: chunk.columns });
+      record.add(layout, { pitch: tiling.n, row: chunk.row, column: chunk.column, columns: chunk.columns });
       const region = arena.words('region', record.words.subarray(0, layout.size / 4), GPUBufferUsage.UNIFORM);
       pass.setBindGroup(0, gpu.bind(kernel, 0, { region, chunk: owned(j), reference, verdict }));
       pass.dispatchWorkgroups(Math.min(1024, Math.ceil(chunk.elements / 64)));

@@ -32,8 +32,8 @@ export function dispatchesOf({ tiling }: Plan, tiles: readonly number[], maxSlot
     );
 }
 
-/** FLOPs of the masked reruns, over all devices: 2·k per element of a tile, for each time that it runs again. */
-export function extraFlops({ tiling, devices }: Plan, k: number, maxSlots: number): number {
+/** FLOPs of the masked reruns, over all devices: 2·K per element of a tile, for each time that it runs again. */
+export function extraFlops({ tiling }: Plan, kTotal: number, maxSlots: number): number {
   let elements = 0;
   for (const parts of tiling.tileParts) {
     const reruns = Math.ceil(parts.length / maxSlots) - 1;
@@ -41,7 +41,35 @@ export function extraFlops({ tiling, devices }: Plan, k: number, maxSlots: numbe
     for (const part of parts)
       for (let w = 0; w < tiling.wavefronts; w++) elements += reruns * tiling.pieceElements[part * tiling.wavefronts + w];
   }
-  return elements * 2 * k * devices;
+  return elements * 2 * kTotal;
+}
+
+/** Chunks that a workgroup may touch without a word: a tile across a boundary, or across a corner of two. */
+const FEW_CHUNKS = 2;
+
+/** Of kernels whose workgroups write all over the output (persistent ones): what that costs. */
+export function straddlingNotes(plan: Plan, kTotal: number, maxSlots: number): { path: string; reason: string }[] {
+  const { tiling, mapping, stages, devices } = plan;
+  const wide = tiling.tileParts.filter((parts) => parts.length > FEW_CHUNKS);
+  if (wide.length === 0) return [];
+  const most = wide.reduce((chunks, parts) => Math.max(chunks, parts.length), 0);
+  const workgroups = tiling.tileParts.filter((parts) => parts.length > 0).length;
+  // Parts that are computed in an earlier step than that of their chunk, on device 0; the others differ by a rotation.
+  let early = 0;
+  for (const { step, tiles } of stages[0])
+    for (const part of tiles.flatMap((tile) => tiling.tileParts[tile]))
+      if (mapping.order[0].indexOf(tiling.partChunk[part]) > step) for (let w = 0; w < tiling.wavefronts; w++) early += tiling.pieceElements[part * tiling.wavefronts + w];
+  const extra = extraFlops(plan, kTotal, maxSlots);
+  const share = (part: number, of: number): string => `${((100 * part) / of).toFixed(part / of < 0.1 ? 1 : 0)} %`;
+  const rerun = tiling.tileParts.filter((parts) => parts.length > maxSlots).length;
+  return [
+    {
+      path: 'measured.extraFlops',
+      reason: `${wide.length} of ${workgroups} workgroups store to ${most === tiling.chunks.length ? 'all' : `up to ${most}`} of the ${tiling.chunks.length} chunks, as persistent kernels do: ${share(early, tiling.m * tiling.n)} of the output is computed before the step of its chunk, so much of the staggering over ${devices} devices is lost; ${
+        extra === 0 ? 'none has to run again' : `${rerun} run again for the chunks that do not fit into one dispatch (it binds ${maxSlots}): ${extra} FLOP more, ${share(extra, 2 * tiling.m * tiling.n * kTotal)} of the GEMM`
+      }`,
+    },
+  ];
 }
 
 /** Most chunk memories that any dispatch of the Plan binds. */

@@ -6,13 +6,14 @@ import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
-import type { Gemm } from '../gpu/gemm.ts';
 import type { EventLog } from '../events/log.ts';
-import { chunkOfBlock, routeOf, type Plan, type Stage } from '../plan/plan.ts';
+import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/plan.ts';
+import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
 import { partOf } from './dispatches.ts';
 import type { Faults } from './faults.ts';
 import type { Frame, Group } from './frame.ts';
+import type { Gemms } from './gemms.ts';
 import { chunkBuffer, type DeviceMemory } from './memory.ts';
 import { TrackedGemm, type Job } from './tracked-gemm.ts';
 
@@ -52,10 +53,10 @@ export class EpochEncoder {
   }
 
   /** Compiles all that the run's epochs will need. */
-  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, memory: DeviceMemory, faults: Faults, log: EventLog): Promise<EpochEncoder> {
+  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, memory: DeviceMemory, faults: Faults, log: EventLog): Promise<EpochEncoder> {
     const kernels = { transfer: await gpu.kernel('transfer', SHADERS.transfer), nmc: await gpu.kernel('nmc', SHADERS.nmc) };
     const muted = Array.from({ length: plan.devices }, (_, device) => faults.muted(device));
-    const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemm, muted);
+    const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, muted);
     return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, log, kernels);
   }
 
@@ -63,21 +64,23 @@ export class EpochEncoder {
     const { plan, spec, gemm } = this;
     const { tiling } = plan;
     const elements = stage.tiles.reduce((sum, tile) => sum + tiling.tileParts[tile].reduce((of, part) => of + this.#elementsOf(part), 0), 0);
-    const group: Group = { kind: 'gemm', device, epoch, bytes: 0, flops: 2 * spec.gemm.k * elements };
-    for (const dispatch of gemm.dispatches(stage.tiles)) {
-      const targets = dispatch.slots.map((chunk) => routeOf(plan, device, chunk).storeTo);
-      const bits = dispatch.tiles.map((tile) =>
-        dispatch.slots.map((chunk, slot) => {
-          const part = partOf(plan, tile, chunk);
-          const bit = this.#firstOrLater(targets[slot], part);
-          this.log.add('store', epoch, device, part, targets[slot], bit);
-          return bit;
-        }),
-      );
-      const memories = dispatch.slots.map((chunk, slot) => this.#writes(chunkBuffer(this.memory, targets[slot], chunk)));
-      const buffers = { operands: this.memory.operands[device], counters: this.memory.gemmCounters[device], memories };
-      this.#jobs.push({ group, job: gemm.job(this.#records, dispatch, bits, buffers, this.faults.muted(device)) });
-    }
+    const group: Group = { kind: 'gemm', device, epoch, bytes: 0, flops: 2 * depthOf(spec, device) * elements };
+    // Splits of a tile add to the same elements: one dispatch after another.
+    for (let split = 0; split < splitsOf(plan); split++)
+      for (const dispatch of gemm.dispatches(stage.tiles)) {
+        const targets = dispatch.slots.map((chunk) => routeOf(plan, device, chunk).storeTo);
+        const bits = dispatch.tiles.map((tile) =>
+          dispatch.slots.map((chunk, slot) => {
+            const part = partOf(plan, tile, chunk);
+            const bit = this.#firstOrLater(targets[slot], part);
+            this.log.add('store', epoch, device, part, targets[slot], bit);
+            return bit;
+          }),
+        );
+        const memories = dispatch.slots.map((chunk, slot) => this.#writes(chunkBuffer(this.memory, targets[slot], chunk)));
+        const buffers = { operands: this.memory.operands[device], counters: this.memory.gemmCounters[device], memories };
+        this.#jobs.push({ group, job: gemm.job(this.#records, { device, split, dispatch, bits, buffers, muted: this.faults.muted(device) }) });
+      }
   }
 
   /** Copies blocks of one chunk from a device's memory into its link's landing buffer. */

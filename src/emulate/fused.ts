@@ -4,13 +4,14 @@
 import { bug } from '../errors.ts';
 import { EventLog } from '../events/log.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
-import type { Gemm } from '../gpu/gemm.ts';
-import { chunkOfBlock, routeOf, type Plan } from '../plan/plan.ts';
+import { chunkOfBlock, ownerOf, routeOf, type Plan } from '../plan/plan.ts';
 import { stageFactor } from '../spec/skew.ts';
 import type { Spec } from '../spec/spec.ts';
 import { Tracker } from '../tracker/tracker.ts';
+import type { Apply } from './epilogue.ts';
 import { EpochEncoder, type Arrival } from './epoch.ts';
 import type { Faults } from './faults.ts';
+import type { Gemms } from './gemms.ts';
 import { Frame, type Reading, type TimedGroup } from './frame.ts';
 import { chunkBuffer, fits, type DeviceMemory } from './memory.ts';
 import { Watch } from './watch.ts';
@@ -35,18 +36,20 @@ export interface FusedInput {
   readonly arena: Arena;
   readonly spec: Spec;
   readonly plan: Plan;
-  readonly gemm: Gemm;
+  readonly gemms: Gemms;
   readonly memory: DeviceMemory;
   readonly faults: Faults;
+  /** What each owner adds to the reduced chunk. */
+  readonly after: Apply | null;
   readonly progress: (done: number, total: number) => void;
 }
 
-export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, progress }: FusedInput): Promise<FusedRun> {
+export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress }: FusedInput): Promise<FusedRun> {
   const log = new EventLog();
   const devices = Array.from({ length: spec.devices }, (_, d) => d);
   const trackers = devices.map((d) => new Tracker(plan, d, { ...spec.tracker, overflow: spec.overflow }, faults.thresholds(d)));
   const watch = new Watch(plan, trackers, log);
-  const encoder = await EpochEncoder.create(gpu, arena, spec, plan, gemm, memory, faults, log);
+  const encoder = await EpochEncoder.create(gpu, arena, spec, plan, gemms, memory, faults, log);
   const counters = [...memory.gemmCounters, ...memory.nmcCounters];
   // A frame is free again when its reading was taken, `lag` epochs later.
   const frames = Array.from({ length: spec.lag + 1 }, (_, at) => new Frame(gpu, arena, `frame ${at}`, counters, 3 * spec.devices));
@@ -126,6 +129,15 @@ export async function runFused({ gpu, arena, spec, plan, gemm, memory, faults, p
     // With skew, an epoch may pass in which every device that has a stage left is still at work on it.
     const idle = stagesDone === stages && readings[epoch] === null && arrivals.length === 0 && ready.every((blocks) => blocks.length === 0);
     if (idle && readings.slice(taken).every((reading) => reading === null)) break;
+  }
+  if (after !== null) {
+    const encoder = gpu.device.createCommandEncoder({ label: 'epilogue' });
+    const pass = encoder.beginComputePass({ label: 'epilogue' });
+    plan.tiling.chunks.forEach((chunk, j) => {
+      if (chunk.elements > 0) after(pass, chunk, { values: chunkBuffer(memory, ownerOf(plan, j), j), first: 0, stride: chunk.columns });
+    });
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
   }
   await gpu.idle();
   const wallMs = performance.now() - start;

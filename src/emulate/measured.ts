@@ -28,7 +28,7 @@ export interface MeasuredInput {
 }
 
 export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, notes }: MeasuredInput): Measured {
-  const { m, n, k } = spec.gemm;
+  const { m, n } = plan.tiling;
   const { overlapMeasured, interleaved, gpuMs } = overlapOf(fused.groups);
   const note = (fields: readonly string[], reason: string): void => void notes.push(...fields.map((field) => ({ path: `measured.${field}`, reason })));
   const noTimestamps = 'the adapter has no timestamp-query';
@@ -52,7 +52,7 @@ export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, 
     overlapMeasured,
     interleaved,
     gpuBusy: gpuMs === null ? null : gpuMs / fused.wallMs,
-    stageEfficiency: plain?.timed === true ? stageEfficiency(fused.groups, 2 * m * n * k * spec.devices, plain.gemmMs) : null,
+    stageEfficiency: plain?.timed === true ? stageEfficiency(fused.groups, 2 * m * n * spec.gemm.kTotal, plain.gemmMs) : null,
     extraFlops,
     stages: plan.stages.reduce((sum, stages) => sum + stages.length, 0),
     tailLimited: !isFallbackAdapter || cores === undefined ? null : largestStage < WORKGROUPS_PER_CORE * cores,

@@ -3,10 +3,12 @@
 // fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit.
 import { TilewireError } from '../errors.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
-import { routeOf, type Plan } from '../plan/plan.ts';
+import type { KernelText } from '../gpu/kernel-text.ts';
+import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 import { widestDispatch } from './dispatches.ts';
+import { laidOutBytes, operandBuffers, operandBytes, type OperandBuffers, type OperandFacts } from './operands.ts';
 
 const ELEMENT_BYTES = 4;
 
@@ -32,15 +34,23 @@ const holds = (plan: Plan, device: number, chunk: number): boolean =>
     return storeTo === device || (whenComplete.kind === 'dma' && whenComplete.to === device);
   });
 
+/** What the memory of a run depends on besides Spec and Plan. */
+export interface KernelSizes {
+  /** Chunk memories that a dispatch binds at most. */
+  readonly maxSlots: number;
+  readonly text: Pick<KernelText, 'batch' | 'pitch' | 'layout' | 'halves' | 'splits' | 'epilogue'>;
+}
+
 export interface MemoryEstimate {
   readonly total: number;
   readonly parts: readonly { readonly what: string; readonly bytes: number }[];
 }
 
 /** GPU memory that a run takes at its peak, bytes; the check's and the baseline's buffers follow the fused run's, whose chunks stay. */
-export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, maxSlots: number): MemoryEstimate {
+export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text }: KernelSizes): MemoryEstimate {
   const { devices, gemm: { m, n, k } } = spec;
   const { tiling } = plan;
+  const { batch, pitch } = text;
   const chunks = plan.mapping.routes.reduce((sum, _, d) => sum + tiling.chunks.reduce((of, { elements }, j) => of + (holds(plan, d, j) ? elements : 0), 0), 0);
   const pieces = tiling.parts * tiling.wavefronts;
   const sum = (parts: readonly { bytes: number }[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
@@ -50,15 +60,18 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, maxSlo
   const staging = (spec.lag + 1) * (counterBytes + 2 * 3 * devices * 16);
   const commands = COMMANDS_BYTES + 2 * devices * (ALIGNMENT + Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length)))) * 4 * (1 + 2 * widestDispatch(plan, maxSlots))) * 2;
   const exact = spec.operands.kind === 'exact';
+  const whole = batch * m * pitch * ELEMENT_BYTES;
   const check = {
     what: exact ? 'reference and its operands' : 'plan-order reference',
-    bytes: exact ? (2 * m * n + m * k + k * n) * ELEMENT_BYTES : widestDispatch(plan, maxSlots) * largest * ELEMENT_BYTES + counterBytes,
+    bytes: exact ? (batch * m * n + (batch > 1 ? 2 : 1) * m * n + m * k + k * n) * ELEMENT_BYTES + (text.epilogue.residual === null ? 0 : whole) : widestDispatch(plan, maxSlots) * largest * ELEMENT_BYTES + counterBytes,
   };
   // The chunks and the links are given back before the baseline takes its whole outputs.
-  const rows = spec.chunk === 'rows' ? devices : m * devices;
-  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (m * n + largest) * ELEMENT_BYTES - chunks * ELEMENT_BYTES - landing + rows * 64 + m * n * ELEMENT_BYTES } : { what: 'no baseline', bytes: 0 };
+  const rows = tiling.chunks.reduce((sum, chunk) => sum + (chunk.columns === pitch ? 1 : chunk.rows), 0);
+  const partial = splitsOf(plan) > 1 ? whole : 0;
+  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (whole + largest * ELEMENT_BYTES) - chunks * ELEMENT_BYTES - landing + rows * 64 + partial + whole } : { what: 'no baseline', bytes: 0 };
   const parts = [
-    { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
+    { what: `operands of ${devices} devices`, bytes: operandsBytes(spec, text) },
+    ...besides(spec, text),
     { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES },
     { what: 'landing buffers', bytes: landing },
     { what: 'counters, their readback, commands and run tables', bytes: counterBytes + staging + commands + tiling.runs.byteLength },
@@ -70,14 +83,46 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, maxSlo
 /** Of the commands buffer, at least, and between its lists. */
 const COMMANDS_BYTES = 65_536;
 const ALIGNMENT = 256;
+/** Uniforms and the like: more than there are. */
+const PARAMETERS_BYTES = 4096;
 
-/** What any Plan of the Spec takes at least: refuses a run before even its footprint is probed. */
-export function leastMemory({ devices, algorithm, gemm: { m, n, k } }: SpecDraft): MemoryEstimate {
+/** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
+export function leastMemory({ devices, algorithm, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
   // A ring keeps all chunks but one on each device, direct only its own.
   const outputs = algorithm === 'ring' && devices > 1 ? devices - 1 : 1;
   const parts = [
-    { what: `operands of ${devices} devices`, bytes: devices * (m * k + k * n) * ELEMENT_BYTES },
+    { what: `operands of ${devices} devices`, bytes: (m + n) * kTotal * ELEMENT_BYTES },
     { what: 'chunk memories', bytes: outputs * m * n * ELEMENT_BYTES },
+  ];
+  return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
+}
+
+function operandsBytes(spec: SpecDraft, text: KernelSizes['text']): number {
+  return Array.from({ length: spec.devices }, (_, device) => operandBytes(spec, text, device)).reduce((sum, { a, b }) => sum + a + b, 0);
+}
+
+/** What stays beside the operands from the probe on. */
+function besides(spec: SpecDraft, text: KernelSizes['text']): MemoryEstimate['parts'] {
+  const { gemm: { m } } = spec;
+  const { batch, pitch, epilogue } = text;
+  const turned = laidOutBytes(spec, text);
+  return [
+    ...(turned === 0 ? [] : [{ what: 'operands before they are transposed or packed', bytes: turned }]),
+    // The values, and the zeros of all devices but one.
+    ...(epilogue.residual === null ? [] : [{ what: 'residual', bytes: 2 * batch * m * pitch * ELEMENT_BYTES }]),
+    { what: 'parameters', bytes: PARAMETERS_BYTES },
+  ];
+}
+
+/** What the probe takes: one device's operands, and two words for every element and split. */
+export function probeMemory(spec: SpecDraft, text: KernelSizes['text']): MemoryEstimate {
+  const { gemm: { m, n } } = spec;
+  const { batch, splits } = text;
+  const { a, b } = operandBytes(spec, text, 0);
+  const parts = [
+    { what: 'operands of one device', bytes: a + b },
+    { what: `marks of ${splits.count === 1 ? '' : `${splits.count} splits of `}the output`, bytes: 2 * splits.count * batch * m * n * ELEMENT_BYTES },
+    ...besides(spec, text),
   ];
   return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
 }
@@ -96,7 +141,7 @@ export function checkMemory(estimate: MemoryEstimate, limit: number, { gemm: { m
 }
 
 export interface DeviceMemory {
-  readonly operands: readonly { readonly a: GPUBuffer; readonly b: GPUBuffer }[];
+  readonly operands: readonly OperandBuffers[];
   /** `chunks[d][j]`, null where nothing of chunk j lands on d. */
   readonly chunks: readonly (readonly (GPUBuffer | null)[])[];
   /** `landing[d][parity]`: what device d sends over its link. */
@@ -107,14 +152,15 @@ export interface DeviceMemory {
   readonly landingElements: number;
 }
 
-export function allocate(arena: Arena, spec: Spec, plan: Plan): DeviceMemory {
-  const { gemm: { m, n, k }, devices } = spec;
+/** @param epilogue what the kernel's epilogue reads on a device */
+export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFacts, epilogue: (device: number) => OperandBuffers['epilogue']): DeviceMemory {
+  const { devices } = spec;
   const { tiling } = plan;
   const ids = Array.from({ length: devices }, (_, d) => d);
   const landing = landingElements(plan);
   const counterBytes = tiling.parts * tiling.wavefronts * 4;
   return {
-    operands: ids.map((d) => ({ a: arena.storage(`A of device ${d}`, m * k * ELEMENT_BYTES), b: arena.storage(`B of device ${d}`, k * n * ELEMENT_BYTES) })),
+    operands: ids.map((d) => ({ ...operandBuffers(arena, spec, text, d), epilogue: epilogue(d) })),
     chunks: ids.map((d) => tiling.chunks.map(({ elements }, j) => (holds(plan, d, j) ? arena.storage(`chunk ${j} on device ${d}`, elements * ELEMENT_BYTES) : null))),
     landing: ids.map((d) => {
       const sends = tiling.chunks.some((_, j) => routeOf(plan, d, j).whenComplete.kind === 'dma');

@@ -1,113 +1,193 @@
 // Operand values: generated on the GPU where they are used, by the hash whose twin is spec/operands.ts, or taken
-// from a trained model's matrices. Each device has its own rows of B and columns of A.
+// from matrices that the host read. Each device has its own rows of B and columns of A. The matrices of a batch lie one
+// below the other.
+import { TilewireError } from '../errors.ts';
+import type { GemmInputs } from '../gpu/gemm.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
+import type { KernelText } from '../gpu/kernel-text.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
-import type { KernelBindings } from '../spec/kernel-bindings.ts';
-import { fillOperand, KIND, MATRIX, operandValue } from '../spec/operands.ts';
-import type { GemmShape, SpecDraft } from '../spec/spec.ts';
+import { depthOf } from '../spec/chunks.ts';
+import { fillOperand, KIND, MATRIX, operandValue, roundToHalf, type OperandFill } from '../spec/operands.ts';
+import type { SpecDraft } from '../spec/spec.ts';
 
-/** Row-major f32 of the whole operands: A is m × (k·devices), B is (k·devices) × n. */
-export interface TrainedMatrices {
-  readonly a: Float32Array<ArrayBuffer>;
-  readonly b: Float32Array<ArrayBuffer>;
+/** Row-major f32 by device: A_d is m × k_d, B_d is k_d × n. */
+export interface DeviceMatrices {
+  readonly a: readonly Float32Array<ArrayBuffer>[];
+  readonly b: readonly Float32Array<ArrayBuffer>[];
+}
+
+export interface OperandBuffers extends GemmInputs {
+  readonly a: GPUBuffer;
+  readonly b: GPUBuffer;
+}
+
+export interface FillOptions {
+  /** Other than the Spec's: for the probe's second data. */
+  readonly seed?: number;
+  /** One matrix of the batch instead of all. */
+  readonly matrix?: number;
 }
 
 export interface OperandSource {
-  /** Fills the buffers with A_d (m × k) and B_d (k × n); `seed` other than the Spec's for the probe's second data. */
-  fill(device: number, buffers: { readonly a: GPUBuffer; readonly b: GPUBuffer }, seed?: number): void;
-  /** The same on the host; `rows` of A only, where given. */
-  onHost(device: number, rows?: Uint32Array): { readonly a: Float32Array; readonly b: Float32Array };
+  /** Fills the buffers with A_d (batch·m × k_d) and B_d (batch·k_d × n). */
+  fill(device: number, buffers: OperandBuffers, options?: FillOptions): void;
+  /** The same on the host; of A the given rows only. */
+  onHost(device: number, rows: Uint32Array): { readonly a: Float32Array; readonly b: Float32Array };
   /** The device's contribution to one element of C, float64. */
   partial(device: number, row: number, column: number): number;
 }
 
-export async function operandSource(gpu: Gpu, arena: Arena, spec: SpecDraft, trained?: TrainedMatrices): Promise<OperandSource> {
-  return trained === undefined ? generated(gpu, arena, spec, await gpu.kernel('operands', SHADERS.operands, 'fill_operand')) : sliced(gpu, spec, trained);
+/** How a kernel wants its operands. */
+export type OperandFacts = Pick<KernelText, 'batch' | 'layout' | 'halves'>;
+
+/** One matrix each, as they are generated: f32, A m × k, B k × n. */
+export const PLAIN_OPERANDS: OperandFacts = { batch: 1, layout: 'nn', halves: { a: false, b: false } };
+
+/** Values as f32, of a kernel that takes f16 rounded to that; how they are laid out is the business of `laidOut`. */
+export async function operandSource(gpu: Gpu, arena: Arena, spec: SpecDraft, facts: OperandFacts, matrices?: DeviceMatrices): Promise<OperandSource> {
+  return matrices === undefined ? generated(spec, facts, await matrixFill(gpu, arena)) : given(gpu, spec, rounded(matrices, facts));
 }
 
-function generated(gpu: Gpu, arena: Arena, spec: SpecDraft, kernel: Kernel): OperandSource {
-  const { gemm: { m, n, k }, operands } = spec;
-  const kind = operands.kind === 'normal' ? 'normal' : 'exact';
-  const range = operands.kind === 'exact' ? operands.range : 1;
+/** Room for the operands of one device; the first has most. */
+export function operandBuffers(arena: Arena, spec: SpecDraft, { batch, halves }: OperandFacts, device = 0): OperandBuffers {
+  const bytes = operandBytes(spec, { batch, halves }, device);
+  return { a: arena.storage(`A of device ${device}`, bytes.a), b: arena.storage(`B of device ${device}`, bytes.b) };
+}
+
+export function operandBytes(spec: SpecDraft, { batch, halves }: Pick<OperandFacts, 'batch' | 'halves'>, device: number): { readonly a: number; readonly b: number } {
+  const { gemm: { m, n } } = spec;
+  const k = depthOf(spec, device);
+  const size = (elements: number, half: boolean): number => 4 * (half ? Math.ceil(elements / 2) : elements);
+  return { a: size(batch * m * k, halves.a), b: size(batch * k * n, halves.b) };
+}
+
+/** What a Spec's generated values are: of trained matrices and files, those of what is generated besides. */
+export const generatorOf = ({ operands }: Pick<SpecDraft, 'operands'>, half = false): Pick<OperandFill, 'kind' | 'range'> => (operands.kind === 'exact' ? { kind: 'exact', range: operands.range } : { kind: half ? 'half' : 'normal', range: 1 });
+
+/** @throws BAD_FILE for a value that f16 does not hold */
+function rounded({ a, b }: DeviceMatrices, { halves }: OperandFacts): DeviceMatrices {
+  const round = (matrices: DeviceMatrices['a'], name: string): DeviceMatrices['a'] =>
+    matrices.map((matrix) => {
+      const halved = matrix.map(roundToHalf);
+      const at = halved.findIndex((value) => !Number.isFinite(value));
+      if (at >= 0) throw new TilewireError('BAD_FILE', `the kernel takes ${name} as f16, which does not hold all of its values`, { path: `--${name}`, actual: matrix[at], limit: 65_504, fix: 'use a kernel that takes f32' });
+      return halved;
+    });
+  return { a: halves.a ? round(a, 'a') : a, b: halves.b ? round(b, 'b') : b };
+}
+
+/** Generates matrices on the GPU: the twin of spec/operands.ts's fillOperand. */
+export async function matrixFill(gpu: Gpu, arena: Arena): Promise<(buffer: GPUBuffer, fill: OperandFill) => void> {
+  const kernel = await gpu.kernel('operands', SHADERS.operands, 'fill_operand');
   const layout = structLayout(SHADERS.operands, 'Params');
   const params = arena.buffer('operand parameters', layout.size, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
-  const shape = { a: { rows: m, columns: k }, b: { rows: k, columns: n } };
+  return (buffer, { seed, device, matrix, rows, columns, range, kind, firstRow = 0 }) => {
+    const record = new RecordBuffer(4);
+    record.add(layout, { seed, device, matrix, rows, columns, range, kind: KIND[kind], first_row: firstRow });
+    gpu.device.queue.writeBuffer(params, 0, record.words, 0, layout.size / 4);
+    const encoder = gpu.device.createCommandEncoder({ label: 'operands' });
+    const pass = encoder.beginComputePass({ label: buffer.label });
+    pass.setPipeline(kernel.pipeline);
+    pass.setBindGroup(0, gpu.bind(kernel, 0, { params, output: buffer }));
+    pass.dispatchWorkgroups(Math.min(4096, rows * Math.ceil(columns / 1024)));
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+  };
+}
+
+function generated(spec: SpecDraft, { batch, halves }: OperandFacts, fillMatrix: (buffer: GPUBuffer, fill: OperandFill) => void): OperandSource {
+  const { gemm: { m, n }, seed } = spec;
+  const values = { a: { ...generatorOf(spec, halves.a), matrix: MATRIX.a }, b: { ...generatorOf(spec, halves.b), matrix: MATRIX.b } };
   return {
-    fill(device, buffers, seed = spec.seed) {
-      for (const matrix of ['a', 'b'] as const) {
-        const record = new RecordBuffer(4);
-        record.add(layout, { seed, device, matrix: MATRIX[matrix], ...shape[matrix], range, kind: KIND[kind], first_row: 0 });
-        gpu.device.queue.writeBuffer(params, 0, record.words, 0, layout.size / 4);
-        const encoder = gpu.device.createCommandEncoder({ label: 'operands' });
-        const pass = encoder.beginComputePass({ label: `${matrix} of device ${device}` });
-        pass.setPipeline(kernel.pipeline);
-        pass.setBindGroup(0, gpu.bind(kernel, 0, { params, output: buffers[matrix] }));
-        pass.dispatchWorkgroups(Math.min(4096, shape[matrix].rows * Math.ceil(shape[matrix].columns / 1024)));
-        pass.end();
-        gpu.device.queue.submit([encoder.finish()]);
-      }
+    fill(device, buffers, { seed: other = seed, matrix } = {}) {
+      const k = depthOf(spec, device);
+      const [first, count] = matrix === undefined ? [0, batch] : [matrix, 1];
+      fillMatrix(buffers.a, { ...values.a, seed: other, device, rows: count * m, columns: k, firstRow: first * m });
+      fillMatrix(buffers.b, { ...values.b, seed: other, device, rows: count * k, columns: n, firstRow: first * k });
     },
     onHost(device, rows) {
-      const b = fillOperand({ kind, seed: spec.seed, device, matrix: MATRIX.b, range, rows: k, columns: n });
-      if (rows === undefined) return { a: fillOperand({ kind, seed: spec.seed, device, matrix: MATRIX.a, range, rows: m, columns: k }), b };
+      const k = depthOf(spec, device);
       const a = new Float32Array(rows.length * k);
-      rows.forEach((row, at) => fillOperand({ kind, seed: spec.seed, device, matrix: MATRIX.a, range, rows: 1, columns: k, firstRow: row }, a.subarray(at * k, (at + 1) * k)));
-      return { a, b };
+      rows.forEach((row, at) => fillOperand({ ...values.a, seed, device, rows: 1, columns: k, firstRow: row }, a.subarray(at * k, (at + 1) * k)));
+      return { a, b: fillOperand({ ...values.b, seed, device, rows: batch * k, columns: n }) };
     },
     partial(device, row, column) {
-      const value = (matrix: number, r: number, c: number): number => operandValue(kind, range, { seed: spec.seed, device, matrix } as Parameters<typeof operandValue>[2], r, c);
+      const k = depthOf(spec, device);
+      const firstOfB = Math.floor(row / m) * k;
+      const value = ({ kind, range, matrix }: (typeof values)['a' | 'b'], r: number, c: number): number => operandValue(kind, range, { seed, device, matrix }, r, c);
       let sum = 0;
-      for (let at = 0; at < k; at++) sum += value(MATRIX.a, row, at) * value(MATRIX.b, at, column);
+      for (let at = 0; at < k; at++) sum += value(values.a, row, at) * value(values.b, firstOfB + at, column);
       return sum;
     },
   };
 }
 
-function sliced(gpu: Gpu, { gemm: { m, n, k }, devices }: SpecDraft, trained: TrainedMatrices): OperandSource {
-  const rowsOfA = (device: number, rows: Uint32Array): Float32Array<ArrayBuffer> => {
-    const a = new Float32Array(rows.length * k);
-    rows.forEach((row, at) => a.set(trained.a.subarray(row * k * devices + device * k, row * k * devices + (device + 1) * k), at * k));
-    return a;
+function given(gpu: Gpu, spec: SpecDraft, { a, b }: DeviceMatrices): OperandSource {
+  const { gemm: { n } } = spec;
+  const rowsOfA = (device: number, rows: Uint32Array): Float32Array => {
+    const k = depthOf(spec, device);
+    const picked = new Float32Array(rows.length * k);
+    rows.forEach((row, at) => picked.set(a[device].subarray(row * k, (row + 1) * k), at * k));
+    return picked;
   };
-  const all = Uint32Array.from({ length: m }, (_, row) => row);
-  const bOf = (device: number): Float32Array<ArrayBuffer> => trained.b.subarray(device * k * n, (device + 1) * k * n);
   return {
-    fill(device, buffers, seed) {
+    fill(device, buffers, { seed } = {}) {
       // Other data for the probe's second run: the matrices the other way round.
-      const a = rowsOfA(device, all);
-      const b = seed === undefined ? bOf(device) : bOf(device).toReversed();
-      gpu.device.queue.writeBuffer(buffers.a, 0, seed === undefined ? a : a.toReversed());
-      gpu.device.queue.writeBuffer(buffers.b, 0, b);
+      for (const [buffer, matrix] of [[buffers.a, a[device]], [buffers.b, b[device]]] as const) gpu.device.queue.writeBuffer(buffer, 0, seed === undefined ? matrix : matrix.toReversed());
     },
-    onHost: (device, rows = all) => ({ a: rowsOfA(device, rows), b: bOf(device) }),
+    onHost: (device, rows) => ({ a: rowsOfA(device, rows), b: b[device] }),
     partial(device, row, column) {
-      const b = bOf(device);
+      const k = depthOf(spec, device);
       let sum = 0;
-      for (let at = 0; at < k; at++) sum += trained.a[row * k * devices + device * k + at] * b[at * n + column];
+      for (let at = 0; at < k; at++) sum += a[device][row * k + at] * b[device][at * n + column];
       return sum;
     },
   };
 }
 
-/** Fills operands as the kernel wants them laid out: A or B the other way round goes through a transpose. */
-export async function laidOut(gpu: Gpu, arena: Arena, source: OperandSource, layout: KernelBindings['layout'], { m, n, k }: GemmShape): Promise<OperandSource['fill']> {
-  if (layout === 'nn') return source.fill.bind(source);
-  const kernel = await gpu.kernel('transpose', SHADERS.transpose);
-  const scratch = { a: arena.storage('A as generated', m * k * 4), b: arena.storage('B as generated', k * n * 4) };
-  const turned = (['a', 'b'] as const).filter((_, at) => layout[at] === 't');
-  const params = { a: arena.words('shape of A', Uint32Array.of(m, k), GPUBufferUsage.UNIFORM), b: arena.words('shape of B', Uint32Array.of(k, n), GPUBufferUsage.UNIFORM) };
-  return (device, buffers, seed) => {
-    source.fill(device, { a: turned.includes('a') ? scratch.a : buffers.a, b: turned.includes('b') ? scratch.b : buffers.b }, seed);
-    const encoder = gpu.device.createCommandEncoder({ label: 'transpose' });
-    const pass = encoder.beginComputePass({ label: 'transpose' });
-    pass.setPipeline(kernel.pipeline);
-    for (const matrix of turned) {
-      pass.setBindGroup(0, gpu.bind(kernel, 0, { params: params[matrix], input: scratch[matrix], output: buffers[matrix] }));
-      pass.dispatchWorkgroups(Math.min(1024, Math.ceil(scratch[matrix].size / 256)));
+/** Fills operands as the kernel wants them laid out: A or B the other way round goes through a transpose, f16 through a packing. */
+export async function laidOut(gpu: Gpu, arena: Arena, source: OperandSource, facts: OperandFacts, spec: SpecDraft): Promise<OperandSource['fill']> {
+  const { layout, halves } = facts;
+  const steps = (['a', 'b'] as const).map((matrix, at) => ({ matrix, turned: layout[at] === 't', half: halves[matrix] })).filter(({ turned, half }) => turned || half);
+  if (steps.length === 0) return source.fill.bind(source);
+  const [transpose, pack] = await Promise.all([gpu.kernel('transpose', SHADERS.transpose), gpu.kernel('pack-halves', SHADERS.packHalves)]);
+  const params = structLayout(SHADERS.transpose, 'Params');
+  const scratch = steps.map(({ matrix, turned, half }) => {
+    const room = (what: string): GPUBuffer => arena.storage(`${matrix} before it is ${what}`, scratchBytes(spec, facts)[matrix]);
+    return { asIs: room(turned ? 'transposed' : 'packed'), turned: turned && half ? room('packed') : null, shape: arena.buffer(`shape of ${matrix}`, params.size, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST) };
+  });
+  return (device, buffers, options) => {
+    source.fill(device, { ...buffers, ...Object.fromEntries(steps.map(({ matrix }, at) => [matrix, scratch[at].asIs])) }, options);
+    const k = depthOf(spec, device);
+    const { gemm: { m, n } } = spec;
+    const sizes = { a: { rows: m, columns: k }, b: { rows: k, columns: n } };
+    const encoder = gpu.device.createCommandEncoder({ label: 'operands laid out' });
+    const pass = encoder.beginComputePass({ label: 'operands laid out' });
+    const run = (kernel: Kernel, bound: Record<string, GPUBuffer>, bytes: number): void => {
+      pass.setPipeline(kernel.pipeline);
+      pass.setBindGroup(0, gpu.bind(kernel, 0, bound));
+      pass.dispatchWorkgroups(Math.min(1024, Math.ceil(bytes / 256)));
+    };
+    for (const [at, { matrix, turned, half }] of steps.entries()) {
+      const { asIs, turned: between, shape } = scratch[at];
+      const record = new RecordBuffer(4);
+      record.add(params, { ...sizes[matrix], matrices: options?.matrix === undefined ? facts.batch : 1 });
+      gpu.device.queue.writeBuffer(shape, 0, record.words, 0, params.size / 4);
+      if (turned) run(transpose, { params: shape, input: asIs, output: between ?? buffers[matrix] }, asIs.size);
+      if (half) run(pack, { input: between ?? asIs, output: buffers[matrix] }, buffers[matrix].size);
     }
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
   };
+}
+
+/** Of one buffer of f32 between generation and what the kernel wants. */
+const scratchBytes = (spec: SpecDraft, { batch }: OperandFacts): { readonly a: number; readonly b: number } => operandBytes(spec, { batch, halves: PLAIN_OPERANDS.halves }, 0);
+
+/** Bytes that `laidOut` keeps. */
+export function laidOutBytes(spec: SpecDraft, facts: OperandFacts): number {
+  const bytes = scratchBytes(spec, facts);
+  return (['a', 'b'] as const).reduce((sum, matrix, at) => sum + bytes[matrix] * (Number(facts.layout[at] === 't') + Number(facts.halves[matrix])), 0);
 }

@@ -1,7 +1,7 @@
 // The result of a reduce-scatter, gathered from its owners, and what is said of an element that is wrong.
-import { chunkOf } from '../spec/chunks.ts';
 import { readBack, type Gpu } from '../gpu/gpu.ts';
 import type { Plan } from '../plan/plan.ts';
+import { chunkAt } from '../plan/tiling.ts';
 import type { WrongElement } from '../verify/run-report.ts';
 import { bitsWrong } from '../verify/exact.ts';
 import { explain } from '../verify/provenance.ts';
@@ -12,9 +12,7 @@ export async function gather(gpu: Gpu, { tiling }: Plan, owned: (chunk: number) 
   for (const [j, chunk] of tiling.chunks.entries()) {
     if (chunk.elements === 0) continue;
     const bits = await readBack(gpu, owned(j), chunk.elements * 4);
-    const firstRow = tiling.axis === 'rows' ? chunk.start : 0;
-    const firstColumn = tiling.axis === 'rows' ? 0 : chunk.start;
-    for (let row = 0; row < chunk.rows; row++) result.set(bits.subarray(row * chunk.columns, (row + 1) * chunk.columns), (firstRow + row) * tiling.n + firstColumn);
+    for (let row = 0; row < chunk.rows; row++) result.set(bits.subarray(row * chunk.columns, (row + 1) * chunk.columns), (chunk.row + row) * tiling.n + chunk.column);
   }
   return result;
 }
@@ -45,21 +43,20 @@ export function describe(plan: Plan, algorithm: 'ring' | 'direct', suspects: rea
   const { tiling, devices } = plan;
   const ids = Array.from({ length: devices }, (_, d) => d);
   const located = suspects.map((suspect) => {
-    const along = tiling.axis === 'rows' ? suspect.row : suspect.column;
-    const chunk = chunkOf(tiling.axis === 'rows' ? tiling.m : tiling.n, devices, along);
+    const chunk = chunkAt(tiling, suspect.row, suspect.column);
     return { ...suspect, chunk, tile: tileAt(plan, chunk, suspect.row, suspect.column), sample: { partials: ids.map((d) => partial(d, suspect.row, suspect.column)), bits: suspect.bits, tolerance: suspect.tolerance } };
   });
   return located.map(({ row, column, expected, bits, chunk, tile }) => {
-    const chain = algorithm === 'ring' ? ids.map((d) => (chunk - 1 - d + 2 * devices) % devices) : [];
+    const chain = algorithm === 'ring' ? ids.map((d) => ((chunk % devices) - 1 - d + 2 * devices) % devices) : [];
     const { missing, doubled } = explain(located.filter((other) => other.chunk === chunk && other.tile === tile).map(({ sample }) => sample), chain);
-    return { row, column, device: chunk, chunk, tile, expected, actual: valueOf(bits), missing, doubled };
+    return { row, column, device: chunk % devices, chunk, tile, expected, actual: valueOf(bits), missing, doubled };
   });
 }
 
 /** The tile that stores an element. */
 function tileAt({ tiling }: Plan, chunk: number, row: number, column: number): number {
-  const { start, columns } = tiling.chunks[chunk];
-  const dense = tiling.axis === 'rows' ? (row - start) * columns + column : row * columns + column - start;
+  const of = tiling.chunks[chunk];
+  const dense = (row - of.row) * of.columns + column - of.column;
   for (let part = tiling.chunkParts[chunk]; part < tiling.chunkParts[chunk + 1]; part++)
     for (let run = tiling.pieceRuns[part * tiling.wavefronts]; run < tiling.pieceRuns[(part + 1) * tiling.wavefronts]; run++)
       if (dense >= tiling.runs[2 * run] && dense < tiling.runs[2 * run] + tiling.runs[2 * run + 1]) return tiling.partTile[part];

@@ -1,15 +1,15 @@
 // One Spec, end to end: kernel, footprint, Plan, proof of the Plan, fused run, proof of the run, baseline, report.
 // Whoever reads one file to understand the program reads this one.
-import { bug } from '../errors.ts';
+import { bug, TilewireError } from '../errors.ts';
 import { checkCausality } from '../events/causality.ts';
 import type { EventLog } from '../events/log.ts';
 import { checkLedger, ledgerOf, totalOf } from '../events/ledger.ts';
-import { Gemm } from '../gpu/gemm.ts';
 import { Arena, type Gpu } from '../gpu/gpu.ts';
+import { identityOf } from '../gpu/probe.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { checkPlan } from '../plan/check.ts';
 import { expectedLedger } from '../plan/closed-forms.ts';
-import { planOf, settled } from '../plan/plan.ts';
+import { ownerOf, planOf, settled, splitsOf } from '../plan/plan.ts';
 import { specHash } from '../spec/parse.ts';
 import type { SpecDraft } from '../spec/spec.ts';
 import { checkTracker } from '../tracker/tracker.ts';
@@ -17,13 +17,16 @@ import type { RunReport } from '../verify/run-report.ts';
 import { runBaseline } from './baseline.ts';
 import { checkValues } from './check.ts';
 import { sha256 } from './digest.ts';
-import { extraFlops } from './dispatches.ts';
+import { EpilogueValues } from './epilogue.ts';
+import { extraFlops, straddlingNotes } from './dispatches.ts';
 import { Faults } from './faults.ts';
 import { probedFootprint } from './footprint.ts';
 import { runFused } from './fused.ts';
-import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison } from './memory.ts';
+import { Gemms } from './gemms.ts';
+import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
 import { measured, type Note } from './measured.ts';
-import { laidOut, operandSource, type TrainedMatrices } from './operands.ts';
+import { checkLinear } from './linearity.ts';
+import { laidOut, operandBuffers, operandSource, type DeviceMatrices, type OperandBuffers, type OperandSource } from './operands.ts';
 
 export interface RunOptions {
   readonly baseline: boolean;
@@ -31,31 +34,39 @@ export interface RunOptions {
   readonly memoryLimit: number;
   /** Whether the adapter runs one dispatch at a time (measured, see gpu/adapter.ts). */
   readonly isSerial: boolean;
-  readonly trained?: TrainedMatrices;
+  /** Operands that are not generated: kinds `trained` and `files`. */
+  readonly matrices?: DeviceMatrices;
   readonly progress?: (step: string, done: number, total: number) => void;
 }
 
-/** @returns the report, the bits of the m × n result and the event log; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, trained, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
+/** @returns the report, the bits of the result, batch·m × n, and the event log; what is wrong with the run is in `failures`, not thrown */
+export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, matrices, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
   const arena = new Arena(gpu);
   try {
     checkMemory(leastMemory(draft), memoryLimit, draft);
     progress('kernel and footprint', 0, 1);
-    const gemm = new Gemm(gpu, arena, draft.kernel, draft.gemm, draft.wavefront);
-    const operands = await operandSource(gpu, arena, draft, trained);
-    const fill = await laidOut(gpu, arena, operands, gemm.text.layout, draft.gemm);
-    const footprint = await probedFootprint(gpu, gemm, fill, draft);
+    const gemms = new Gemms(gpu, arena, draft);
+    const { batch } = gemms.text;
+    if (matrices !== undefined && batch > 1) throw new TilewireError('BAD_FLAG', 'a batched kernel takes several matrices, the files hold one', { path: '--kernel', actual: `batch ${batch}`, limit: 'batch 1', fix: 'use --operands exact or normal' });
+    checkMemory(probeMemory(draft, gemms.text), memoryLimit, draft);
+    const operands = await operandSource(gpu, arena, draft, gemms.text, matrices);
+    const fill = await laidOut(gpu, arena, operands, gemms.text, draft);
+    const epilogue = new EpilogueValues(draft, gemms.text);
+    const bindings = await epilogue.bindings(gpu, arena);
+    const footprint = await probedFootprint(gpu, gemms, fill, bindings(), draft);
+    if (draft.kernel.kind === 'foreign') await tryLinear(gpu, gemms, fill, bindings(), draft);
     const spec = settled(draft, footprint);
     const plan = planOf(spec, footprint);
     const unsound = checkPlan(plan);
     if (unsound.length > 0) throw bug('the Plan does not hold', { lines: unsound });
     const faults = new Faults(spec, plan);
-    checkMemory(estimateMemory(spec, plan, baseline, gemm.maxSlots), memoryLimit, spec);
+    checkMemory(estimateMemory(spec, plan, baseline, gemms), memoryLimit, spec);
 
-    const memory = allocate(arena, spec, plan);
+    const memory = allocate(arena, spec, plan, gemms.text, bindings);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
     poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
-    const fused = await runFused({ gpu, arena, spec, plan, gemm, memory, faults, progress: (done, total) => progress('fused', done, total) });
+    const after = await epilogue.after(gpu, arena);
+    const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress: (done, total) => progress('fused', done, total) });
 
     const failures: { code: string; message: string }[] = [];
     const fail = (code: string, problems: readonly string[]): void => void failures.push(...problems.map((message) => ({ code, message })));
@@ -64,19 +75,19 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     fail('CAUSALITY', violations);
     fail('TRACKER', fused.trackers.flatMap(checkTracker));
     const rows = ledgerOf(plan, fused.log);
-    const unbalanced = checkLedger(rows, expectedLedger(spec.algorithm, plan.tiling.chunks.map(({ elements }) => elements)));
+    const unbalanced = checkLedger(rows, expectedLedger(spec.algorithm, plan));
     fail('LEDGER', unbalanced);
     if (totalOf(rows).storeBytes + totalOf(rows).linkBytes === 0) fail('NO_WORK', ['the run tracked no stores and moved no bytes']);
 
-    const notes: Note[] = [];
-    const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, chunk, chunk);
-    const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemm, operands, memory, log: fused.log, owned, notes, progress });
+    const notes: Note[] = straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots);
+    const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, ownerOf(plan, chunk), chunk);
+    const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemms, operands, epilogue, memory, log: fused.log, owned, notes, progress });
     fail('WRONG_VALUES', messages);
 
     let plain = null;
     if (baseline) {
       arena.release([...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
-      plain = await runBaseline(gpu, arena, spec, plan, gemm, memory.operands, (done, total) => progress('GEMM, then collective', done, total));
+      plain = await runBaseline(gpu, arena, spec, plan, gemms, memory.operands, after, (done, total) => progress('GEMM, then collective', done, total));
       const wrong = await verify(await plain.result());
       if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);
     }
@@ -86,11 +97,12 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const report: RunReport = {
       spec,
       specHash: await specHash(spec),
+      kernel: { tiles: plan.tiling.tileParts.filter((parts) => parts.length > 0).length, batch, splits: splitsOf(plan), ldc: gemms.text.pitch },
       check,
       causality: { events: fused.log.length, violations: violations.length, eventHash: await sha256(fused.log.bytes()) },
       ledger: { balanced: unbalanced.length === 0, total: totalOf(rows), devices: rows },
       tracker: { pieces: sum('pieces'), updates: sum('updates'), triggers: sum('triggers'), peakEntries: Math.max(...counts.map(({ peakEntries }) => peakEntries)), overflows: sum('overflows') },
-      measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.k, gemm.maxSlots), notes }),
+      measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), notes }),
       notes,
       failures,
     };
@@ -98,4 +110,19 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
   } finally {
     arena.destroy();
   }
+}
+
+/** Done once per kernel and shape, like its footprint. */
+function tryLinear(gpu: Gpu, gemms: Gemms, fill: OperandSource['fill'], zeros: OperandBuffers['epilogue'], spec: SpecDraft): Promise<void> {
+  const gemm = gemms.of(0);
+  return gpu.remember(`linear ${identityOf(gemm)}`, async () => {
+    const arena = new Arena(gpu);
+    try {
+      const inputs = { ...operandBuffers(arena, spec, gemm.text), epilogue: zeros };
+      fill(0, inputs);
+      await checkLinear(gpu, gemm, inputs);
+    } finally {
+      arena.destroy();
+    }
+  });
 }

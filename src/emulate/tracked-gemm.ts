@@ -1,14 +1,14 @@
 // Dispatches of the tracked GEMM: order table entries, the variant for what they write, and the chunk memories that
 // they bind. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
-import type { Gemm } from '../gpu/gemm.ts';
+import type { Gemm, TrackedKernel } from '../gpu/gemm.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import type { Op } from '../gpu/tracked-text.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { dispatchesOf, partOf, type Dispatch } from './dispatches.ts';
+import type { Gemms } from './gemms.ts';
 
-type Tracked = Awaited<ReturnType<Gemm['tracked']>>;
 export type Muted = number | 'all' | undefined;
 
 /** One dispatch whose records lie in a commands buffer still to be written. */
@@ -25,42 +25,57 @@ export interface StageBuffers {
   readonly memories: readonly GPUBuffer[];
 }
 
+export interface JobInput {
+  readonly device: number;
+  /** Of split-K; 0 of others. */
+  readonly split: number;
+  readonly dispatch: Dispatch;
+  /** Op bit of each tile's part in each slot: 0 store, 1 update. */
+  readonly bits: readonly (readonly number[])[];
+  readonly buffers: StageBuffers;
+  readonly muted: Muted;
+}
+
 export class TrackedGemm {
-  readonly #variants = new Map<string, Tracked>();
+  readonly #variants = new Map<Gemm, Map<string, TrackedKernel>>();
   readonly #slotBuffers = new Map<string, GPUBuffer>();
 
   private constructor(
     readonly gpu: Gpu,
     readonly arena: Arena,
     readonly plan: Plan,
-    readonly gemm: Gemm,
+    readonly gemms: Gemms,
   ) {}
 
   /** Compiles every variant that the Plan's stages can need, for these muted workgroups. */
-  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemm: Gemm, muted: Iterable<Muted>): Promise<TrackedGemm> {
-    const tracked = new TrackedGemm(gpu, arena, plan, gemm);
+  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, muted: Iterable<Muted>): Promise<TrackedGemm> {
+    const tracked = new TrackedGemm(gpu, arena, plan, gemms);
     const shapes = new Map<string, Dispatch>();
-    for (const stage of plan.stages.flat()) for (const dispatch of dispatchesOf(plan, stage.tiles, gemm.maxSlots)) shapes.set(`${dispatch.slots.length} ${dispatch.guard}`, dispatch);
-    for (const { slots, guard } of shapes.values())
-      for (const op of ['store', 'update', 'mixed'] as const)
-        for (const mute of new Set(muted))
-          tracked.#variants.set(key(slots.length, op, guard, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, guard, ...(mute === undefined ? {} : { muted: mute }) }));
+    for (const stage of plan.stages.flat()) for (const dispatch of tracked.dispatches(stage.tiles)) shapes.set(`${dispatch.slots.length} ${dispatch.guard}`, dispatch);
+    for (const gemm of gemms.distinct) {
+      const variants = new Map<string, TrackedKernel>();
+      tracked.#variants.set(gemm, variants);
+      for (const { slots, guard } of shapes.values())
+        for (const op of ['store', 'update', 'mixed'] as const)
+          for (const mute of new Set(muted))
+            variants.set(key(slots.length, op, guard, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, guard, ...(mute === undefined ? {} : { muted: mute }) }));
+    }
     return tracked;
   }
 
   dispatches(tiles: readonly number[]): Dispatch[] {
-    return dispatchesOf(this.plan, tiles, this.gemm.maxSlots);
+    return dispatchesOf(this.plan, tiles, this.gemms.maxSlots);
   }
 
-  /** @param bits op bit of each tile's part in each slot: 0 store, 1 update */
-  job(records: RecordBuffer, dispatch: Dispatch, bits: readonly (readonly number[])[], { operands, counters, memories }: StageBuffers, muted: Muted): Job {
+  job(records: RecordBuffer, { device, split, dispatch, bits, buffers: { operands, counters, memories }, muted }: JobInput): Job {
     const { slots: chunks, tiles, guard } = dispatch;
     const flat = bits.flat();
     const op: Op = flat.every((bit) => bit === 0) ? 'store' : flat.every((bit) => bit === 1) ? 'update' : 'mixed';
-    const { kernel, entry, slots } = this.#variants.get(key(chunks.length, op, guard, muted))!;
+    const gemm = this.gemms.of(device);
+    const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, guard, muted))!;
     const offset = records.align();
     tiles.forEach((tile, at) => {
-      const record: Record<string, number> = { workgroup: tile };
+      const record: Record<string, number> = { workgroup: split === 0 ? tile : this.plan.twins[split - 1][tile] };
       chunks.forEach((chunk, slot) => {
         record[`counter${slot}`] = partOf(this.plan, tile, chunk) * this.plan.tiling.wavefronts;
         record[`update${slot}`] = bits[at][slot];
@@ -72,7 +87,7 @@ export class TrackedGemm {
       kernel,
       workgroups: tiles.length,
       bind: (commands) =>
-        this.gemm.bind(kernel, operands, {
+        gemm.bind(kernel, operands, {
           tw_order: { buffer: commands, offset, size },
           tw_counters: counters,
           tw_slots: this.#slotBuffer(chunks, slots),
@@ -81,12 +96,12 @@ export class TrackedGemm {
     };
   }
 
-  #slotBuffer(chunks: readonly number[], layout: Tracked['slots']): GPUBuffer {
+  #slotBuffer(chunks: readonly number[], layout: TrackedKernel['slots']): GPUBuffer {
     const name = chunks.join();
     let buffer = this.#slotBuffers.get(name);
     if (buffer === undefined) {
       const record = new RecordBuffer(4);
-      record.add(layout, Object.fromEntries(chunks.flatMap((chunk, slot) => [[`start${slot}`, this.plan.tiling.chunks[chunk].start], [`length${slot}`, this.plan.tiling.chunks[chunk].length]])));
+      record.add(layout, Object.fromEntries(chunks.flatMap((chunk, slot) => (['row', 'rows', 'column', 'columns'] as const).map((field) => [`${field}${slot}`, this.plan.tiling.chunks[chunk][field]]))));
       buffer = this.arena.words(`slots ${name}`, record.words.subarray(0, layout.size / 4), GPUBufferUsage.UNIFORM);
       this.#slotBuffers.set(name, buffer);
     }

@@ -1,7 +1,7 @@
 // The host tracker's eyes: what the counters of an epoch say, compared with those before, is all that the trackers
 // ever learn. Each counter belongs to a writer, so every update has a source, and so has every one that is missing.
 import type { EventLog } from '../events/log.ts';
-import { chunkOfBlock, piecesOfBlock, routeOf, thresholdOf, type Plan } from '../plan/plan.ts';
+import { chunkOfBlock, piecesOfBlock, routeOf, thresholdOf, updatesOf, type Plan } from '../plan/plan.ts';
 import { pieceName, Tracker, type TrackerOutput } from '../tracker/tracker.ts';
 
 export class Watch {
@@ -86,9 +86,10 @@ export class Watch {
     return routeOf(plan, device, chunk).expects.flatMap((source) => {
       const writer = source.kind === 'local' ? device : source.kind === 'remote' ? source.from : plan.devices + device;
       const landed = this.#last[writer * pieces + piece];
-      if (landed >= elements) return [];
+      const due = elements * updatesOf(plan, source);
+      if (landed >= due) return [];
       const name = source.kind === 'local' ? 'local' : source.kind === 'remote' ? `remote from device ${source.from}` : `DMA from device ${source.from}`;
-      return [`${name} (${landed} of ${elements})`];
+      return [`${name} (${landed} of ${due})`];
     });
   }
 }

@@ -1,7 +1,7 @@
 // Causality over the event log, checked on every run of either engine: no trigger before its last update, no
 // read of a piece before it was complete, nothing applied that was not sent. The thresholds are the Plan's,
 // not the tracker's, so that a tracker that is wrong is seen.
-import { chunkOfBlock, piecesOfBlock, routeOf, thresholdOf, type Plan } from '../plan/plan.ts';
+import { chunkOfBlock, piecesOfBlock, routeOf, splitsOf, thresholdOf, type Plan } from '../plan/plan.ts';
 import { pieceName } from '../tracker/tracker.ts';
 import type { EventLog } from './log.ts';
 
@@ -9,13 +9,15 @@ import type { EventLog } from './log.ts';
 export function checkCausality(plan: Plan, log: EventLog, { complete = true } = {}): string[] {
   const { tiling, devices } = plan;
   const pieces = tiling.parts * tiling.wavefronts;
+  const splits = splitsOf(plan);
   const violations: string[] = [];
   const landed = new Int32Array(devices * pieces);
   const lastLanded = new Float64Array(devices * pieces).fill(-Infinity);
   const completedAt = new Float64Array(devices * pieces).fill(NaN);
   /** Updates made of each part in each memory so far: the first must be a store, the later ones adds. */
   const made = new Int32Array(devices * tiling.parts);
-  const stored = new Map<string, number>();
+  /** Of each split's store the time by which it and those before it were made. */
+  const stored = new Map<string, number[]>();
   const triggered = new Map<string, number>();
   const sent = new Map<string, number>();
   const applied = new Map<string, number>();
@@ -32,17 +34,24 @@ export function checkCausality(plan: Plan, log: EventLog, { complete = true } = 
       if (value !== Math.min(earlier, 1)) violated(`update ${earlier + 1} of part ${subject} in the memory of device ${memory} ${value === 0 ? 'overwrites the one before it' : 'adds to what nobody stored'}`);
     };
     if (kind === 'store') {
-      once(stored, `part ${subject} by ${device} to ${peer}`);
+      const key = `part ${subject} by ${device} to ${peer}`;
+      const times = stored.get(key) ?? [];
+      times.push(Math.max(time, times.at(-1) ?? -Infinity));
+      stored.set(key, times);
+      if (times.length > splits) violated(`happened ${times.length === 2 ? 'twice' : `${times.length} times`} (${key})`);
       op(peer);
     } else if (kind === 'landed') {
       const part = Math.floor(subject / tiling.wavefronts);
-      const cause = via === 'dma' ? applied.get(`part ${part} on ${device} from ${peer}`) : stored.get(`part ${part} by ${peer} to ${device}`);
-      if (cause === undefined || cause > time || (via === 'local') !== (peer === device)) violated(`${pieceName(plan, subject)}, an update from device ${peer} that nobody made`);
       const index = device * pieces + subject;
       const source = `${index} ${via} ${peer}`;
       const fromSource = (landedFrom.get(source) ?? 0) + value;
       landedFrom.set(source, fromSource);
-      if (fromSource > tiling.pieceElements[subject]) violated(`${pieceName(plan, subject)}: ${fromSource} elements from device ${peer}, the piece has ${tiling.pieceElements[subject]}`);
+      // A store is an update of all elements: so many must have been made as it takes for so many to land.
+      const updates = Math.ceil(fromSource / tiling.pieceElements[subject]);
+      const cause = via === 'dma' ? applied.get(`part ${part} on ${device} from ${peer}`) : stored.get(`part ${part} by ${peer} to ${device}`)?.[updates - 1];
+      if (cause === undefined || cause > time || (via === 'local') !== (peer === device)) violated(`${pieceName(plan, subject)}, an update from device ${peer} that nobody made`);
+      const most = tiling.pieceElements[subject] * (via === 'dma' ? 1 : splits);
+      if (fromSource > most) violated(`${pieceName(plan, subject)}: ${fromSource} elements from device ${peer}, the piece has ${most}`);
       landed[index] += value;
       lastLanded[index] = Math.max(lastLanded[index], time);
       if (!Number.isNaN(completedAt[index])) violated(`${pieceName(plan, subject)} was complete already`);

@@ -6,7 +6,23 @@ import type { Arena, Bindable, Gpu, Kernel } from './gpu.ts';
 import { INSTRUMENTED_ENTRY } from './instrument.ts';
 import { kernelText, type KernelText } from './kernel-text.ts';
 import { structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
-import { atSourceLineLater, probeText, trackedText, type Variant } from './tracked-text.ts';
+import { atSourceLineLater, probeText, splitText, trackedText, type Variant } from './tracked-text.ts';
+
+export interface GemmInputs {
+  readonly a: Bindable;
+  readonly b: Bindable;
+  /** What its epilogue reads, by the kernel's own names. */
+  readonly epilogue?: Readonly<Record<string, Bindable>> | undefined;
+}
+
+export interface TrackedKernel {
+  readonly kernel: Kernel;
+  readonly entry: StructLayout;
+  readonly slots: StructLayout;
+}
+
+/** Largest k of `shallow`. */
+const SHALLOW = 16;
 
 /** Buffers of a dispatch that belong to the instrumentation: order table and counters. */
 const TRACKER_BUFFERS = 2;
@@ -20,7 +36,7 @@ export class Gemm {
   constructor(
     readonly gpu: Gpu,
     arena: Arena,
-    kernel: KernelChoice,
+    readonly kernel: KernelChoice,
     readonly shape: GemmShape,
     readonly wavefront: number,
   ) {
@@ -39,8 +55,8 @@ export class Gemm {
   }
 
   /** All bind groups of a kernel made from this one: operands, the kernel's constants, and what else it binds. */
-  bind(kernel: Kernel, { a, b }: { readonly a: Bindable; readonly b: Bindable }, more: Readonly<Record<string, Bindable>>): GPUBindGroup[] {
-    const buffers = { ...this.#constants, [this.text.a]: a, [this.text.b]: b, ...more };
+  bind(kernel: Kernel, { a, b, epilogue = {} }: GemmInputs, more: Readonly<Record<string, Bindable>>): GPUBindGroup[] {
+    const buffers = { ...this.#constants, [this.text.a]: a, [this.text.b]: b, ...epilogue, ...more };
     return kernel.layouts.map((_, group) => this.gpu.bind(kernel, group, buffers));
   }
 
@@ -53,11 +69,35 @@ export class Gemm {
     return slots;
   }
 
+  /**
+   * The same kernel, text and grid, at a small k, which its uniforms tell it; null where k is in its text or decides its
+   * grid. What is left of k over a depth of 16 stays, for the sake of kernels whose last step differs.
+   */
+  shallow(arena: Arena): Gemm | null {
+    const k = ((this.shape.k - 1) % SHALLOW) + 1;
+    if (k === this.shape.k) return this;
+    try {
+      const gemm = new Gemm(this.gpu, arena, this.kernel, { ...this.shape, k }, this.wavefront);
+      const placed = ({ text: { code, grid, batch, pitch, splits } }: Gemm): string => JSON.stringify([code, grid, batch, pitch, splits]);
+      return placed(gemm) === placed(this) ? gemm : null;
+    } catch (error) {
+      // It does not take that k.
+      if (error instanceof TilewireError) return null;
+      throw error;
+    }
+  }
+
+  /** The kernel as it is. Of a split-K kernel that is all splits at once, each storing over the other: see `split`. */
   plain(): Promise<Kernel> {
     return this.#compiled(this.text.name, this.text.code, this.text.entry);
   }
 
-  async tracked(axis: ChunkAxis, variant: Variant): Promise<{ kernel: Kernel; entry: StructLayout; slots: StructLayout }> {
+  /** One split of it, that of the uniform `tw_split`, storing to `tw_output`. */
+  async split(): Promise<Kernel> {
+    return this.#compiled(`${this.text.name}, one split`, splitText(this.text, this.shape), INSTRUMENTED_ENTRY);
+  }
+
+  async tracked(axis: ChunkAxis, variant: Variant): Promise<TrackedKernel> {
     const code = trackedText(this.text, this.shape, this.wavefront, axis, variant);
     const kernel = await this.#compiled(`${this.text.name} tracked, ${variant.slots} slots, ${variant.op}`, code, INSTRUMENTED_ENTRY);
     return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };

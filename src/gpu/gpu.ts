@@ -14,6 +14,8 @@ export interface Kernel {
 /** What may be bound: a whole buffer, or a range of one, in bytes. */
 export type Bindable = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
 
+const FEATURE_OF: Readonly<Record<string, GPUFeatureName | undefined>> = { f16: 'shader-f16', subgroups: 'subgroups' as GPUFeatureName };
+
 export class Gpu {
   readonly #kernels = new Map<string, Promise<Kernel>>();
   readonly #remembered = new Map<string, Promise<unknown>>();
@@ -96,7 +98,7 @@ export class Gpu {
 
   /**
    * Compiles a kernel (once per text).
-   * @throws BAD_KERNEL with the browser's message at its line
+   * @throws BAD_KERNEL with the browser's message at its line, NO_FEATURE
    */
   kernel(label: string, code: string, entry = 'main'): Promise<Kernel> {
     const key = `${entry}\n${code}`;
@@ -111,6 +113,11 @@ export class Gpu {
 
   async #compile(label: string, code: string, entry: string): Promise<Kernel> {
     const { device } = this;
+    for (const [, names] of code.matchAll(/^\s*enable\s+([\w\s,]+);/gm))
+      for (const name of names.split(',').map((each) => each.trim())) {
+        const feature = FEATURE_OF[name];
+        if (feature !== undefined && !device.features.has(feature)) throw new TilewireError('NO_FEATURE', `${label}: this adapter does not offer what the kernel enables`, { path: `enable ${name}`, actual: `no ${feature}`, fix: '`tilewire doctor` lists what it offers; use a GPU that has it, or a kernel that does without' });
+      }
     device.pushErrorScope('validation');
     const module = device.createShaderModule({ label, code });
     const { messages } = await module.getCompilationInfo();

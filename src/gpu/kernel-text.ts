@@ -2,7 +2,7 @@
 // of its operands and output, the contents of its other bindings. Built-in and foreign kernels alike; from here on
 // nothing tells them apart. No GPU is needed, so a bad kernel or bindings file is refused before a browser starts.
 import { bug, TilewireError } from '../errors.ts';
-import type { KernelBindings } from '../spec/kernel-bindings.ts';
+import { NO_EPILOGUE, type Epilogue, type KernelBindings } from '../spec/kernel-bindings.ts';
 import { KERNEL_SOURCES } from '../spec/kernel-sources.ts';
 import { kernelNamed } from '../spec/kernels.ts';
 import type { GemmShape, KernelChoice } from '../spec/spec.ts';
@@ -23,12 +23,23 @@ export interface KernelText {
   readonly b: string;
   readonly output: string;
   readonly layout: KernelBindings['layout'];
+  /** Whether an operand is f16, two a word, rather than f32. */
+  readonly halves: { readonly a: boolean; readonly b: boolean };
+  /** C as it lies in the output binding: `batch` matrices one after another, rows `pitch` elements apart. */
+  readonly batch: number;
+  readonly pitch: number;
+  /** Split-K: workgroups along `axis` (0 x, 1 y, 2 z) of the grid compute `count` partial products of the same elements. */
+  readonly splits: { readonly axis: 0 | 1 | 2; readonly count: number };
+  readonly epilogue: Epilogue;
   /** Uniform and read-only bindings other than the operands, with what they hold. */
   readonly constants: readonly { readonly name: string; readonly kind: 'uniform' | 'storage'; readonly words: Uint32Array }[];
   readonly facts: KernelFacts;
 }
 
 const MOST_WORKGROUPS = 65_535;
+const U32_MAX = 2 ** 32 - 1;
+/** Of a uniform or read-only binding that is filled from the bindings file: what every adapter takes as a uniform, and no table of sizes is longer. */
+const MOST_CONSTANT_BYTES = 65_536;
 
 /** @throws BAD_KERNEL, BAD_FILE with the binding, field or expression at fault */
 export function kernelText(kernel: KernelChoice, shape: GemmShape): KernelText {
@@ -40,12 +51,12 @@ function builtIn({ name, tile }: Extract<KernelChoice, { kind: 'built-in' }>, sh
   const source = KERNEL_SOURCES[name];
   if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
   const { code, lineMap } = specialise(source, kernel.constantsFor(shape, tile));
-  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', constants: [], facts: reflectKernel(code, 'main') };
+  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: false, b: false }, batch: 1, pitch: shape.n, splits: { axis: 2, count: 1 }, epilogue: NO_EPILOGUE, constants: [], facts: reflectKernel(code, 'main') };
 }
 
 function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind: 'foreign' }>, shape: GemmShape): KernelText {
-  const { a, b, output, layout, overrides, uniforms, grid, requires } = bindings;
-  const values = new Map<string, number>(Object.entries({ m: shape.m, n: shape.n, k: shape.k }));
+  const { a, b, output, layout, halves, overrides, uniforms, grid, requires, splits, batch, ldc, epilogue } = bindings;
+  const values = new Map<string, number>(Object.entries({ m: shape.m, n: shape.n, k: shape.k, alpha: epilogue.alpha, beta: epilogue.residual?.beta ?? 0 }));
   // Overrides may be expressions of those before them, and the grid of all of them.
   const constants: Record<string, number> = {};
   for (const [constant, size] of Object.entries(overrides)) {
@@ -60,7 +71,21 @@ function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind
   groups.forEach((count, at) => {
     if (!Number.isInteger(count) || count < 1 || count > MOST_WORKGROUPS) throw new TilewireError('BAD_FILE', 'not a number of workgroups', { path: `grid[${at}]`, actual: `${grid[at]} = ${count}`, limit: `1..${MOST_WORKGROUPS}`, fix: 'let the grid follow from m and n' });
   });
-  for (const role of [a, b, output]) if (!facts.bindings.some((binding) => binding.name === role)) throw new TilewireError('BAD_FILE', `${entry} uses no binding of this name`, { path: role, actual: facts.bindings.map((binding) => binding.name), fix: 'name one of them' });
+  if (groups[0] * groups[1] * groups[2] > U32_MAX) throw new TilewireError('BAD_FILE', 'too many workgroups to number', { path: 'grid', actual: groups.join(' × '), limit: U32_MAX, fix: 'let the grid follow from m and n' });
+  const whole = (path: string, size: number | string, least: number, most: number, fix: string): number => {
+    const value = evaluate(size, values, path);
+    if (Number.isInteger(value) && value >= least && value <= most) return value;
+    throw new TilewireError('BAD_FILE', 'not a whole number in range', { path, actual: `${size} = ${value}`, limit: `${least}..${most}`, fix });
+  };
+  const axis = splits === null ? 2 : (['x', 'y', 'z'].indexOf(splits.axis) as 0 | 1 | 2);
+  const count = splits === null ? 1 : whole('splits.count', splits.count, 1, MOST_WORKGROUPS, 'give the number of partial products of an element');
+  if (splits !== null && groups[axis] !== count) throw new TilewireError('BAD_FILE', 'the grid is not as long as there are splits', { path: 'splits.count', actual: `grid[${axis}] = ${groups[axis]} along ${splits.axis}`, limit: `${count} splits`, fix: 'let one axis of the grid be the splits, and nothing else' });
+  const matrices = whole('batch', batch, 1, MOST_WORKGROUPS, 'give the number of matrices in one dispatch');
+  const pitch = whole('ldc', ldc, shape.n, U32_MAX, 'rows of C cannot overlap: give at least n');
+  const largest = Math.max(shape.m * pitch, shape.m * shape.k, shape.k * shape.n);
+  if (matrices * largest > U32_MAX) throw new TilewireError('BAD_FILE', 'an operand or C has too many elements for a 32-bit index', { path: shape.m * pitch === largest ? 'ldc' : 'batch', actual: `${matrices} × ${largest}`, limit: U32_MAX, fix: 'reduce batch or ldc, or choose a smaller shape' });
+  const roles = [a, b, output, ...namesOf(epilogue)];
+  checkRoles(facts, entry, bindings);
   const writable = facts.bindings.filter(({ kind, name: binding }) => kind === 'storage-write' && binding !== output);
   if (writable.length > 0) {
     const [{ name: extra, elementType }] = writable;
@@ -68,51 +93,118 @@ function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind
       ? new TilewireError('BAD_KERNEL', `the kernel has a buffer of atomics besides its output ${output}: ${extra}. A workgroup cannot wait for another one: WGSL promises neither order nor progress between them`, { path: extra, fix: 'let each workgroup finish by itself' })
       : new TilewireError('BAD_KERNEL', `the kernel writes to another buffer besides its output ${output}: ${extra}`, { path: extra, fix: 'let the kernel write its result only, to one buffer; keep what it works on in workgroup memory' });
   }
-  const others = facts.bindings.filter(({ name: binding }) => ![a, b, output].includes(binding));
+  const others = facts.bindings.filter(({ name: binding }) => !roles.includes(binding));
   const used = new Set<string>();
   const contents = others.map((binding) => ({ name: binding.name, kind: binding.kind === 'uniform' ? ('uniform' as const) : ('storage' as const), words: contentsOf(binding, code, uniforms, values, used) }));
   const unused = Object.keys(uniforms).find((path) => !used.has(path));
   if (unused !== undefined) throw new TilewireError('BAD_FILE', 'there is no such uniform', { path: `uniforms.${unused}`, actual: others.map((binding) => binding.name), fix: 'name variable.field of a uniform binding' });
-  return { name, code, source, lineMap, entry, grid: groups, a, b, output, layout, constants: contents, facts };
+  return { name, code, source, lineMap, entry, grid: groups, a, b, output, layout, halves: { a: halves.includes('a'), b: halves.includes('b') }, batch: matrices, pitch, splits: { axis, count }, epilogue, constants: contents, facts };
+}
+
+/** @throws BAD_FILE where a binding that the file names is not there, is named twice, or cannot be what it is said to be */
+function checkRoles({ bindings }: KernelFacts, entry: string, { a, b, output, halves, epilogue: { bias, residual } }: KernelBindings): void {
+  const roles = Object.entries({ a, b, output, 'epilogue.bias.binding': bias?.binding ?? undefined, 'epilogue.residual.binding': residual?.binding });
+  const taken = new Map<string, string>();
+  for (const [role, name] of roles) {
+    if (name === undefined) continue;
+    const binding = bindings.find((of) => of.name === name);
+    if (binding === undefined) throw new TilewireError('BAD_FILE', `${entry} uses no binding of this name`, { path: name, actual: bindings.map((of) => of.name), fix: 'name one of them' });
+    const before = taken.get(name);
+    if (before !== undefined) throw new TilewireError('BAD_FILE', 'a binding cannot be two things', { path: role, actual: name, limit: `${before} is that already`, fix: 'name another one' });
+    taken.set(name, role);
+    const cannot = (what: string, fix: string): TilewireError => new TilewireError('BAD_FILE', what, { path: role, actual: `${name}: ${binding.kind}, ${binding.elementType}`, fix });
+    if (role === 'output') {
+      if (binding.kind !== 'storage-write') throw cannot('the kernel cannot write what is said to be its output', 'name its read_write storage binding');
+      continue;
+    }
+    if (binding.kind === 'uniform') throw cannot('a matrix cannot lie in a uniform', 'name a storage binding');
+    const isF16 = /^(f16|vec[234]h)$/.test(binding.elementType);
+    const isF32 = /^(f32|vec[234]f)$/.test(binding.elementType);
+    if (binding.elementType.startsWith('vec3')) throw cannot('an array of vec3 has gaps', 'let the kernel read f32, vec2f or vec4f');
+    if (role === 'a' || role === 'b') {
+      if (isF16 && !halves.includes(role)) throw cannot('an operand of f16 is not among the halves', `leave "halves" out, or name ${role} in it`);
+      if (isF32 && halves.includes(role)) throw cannot('an operand of f32 is among the halves', `leave ${role} out of "halves"`);
+    } else if (!isF32) throw cannot('bias and residual are arrays of f32', 'name one that is');
+  }
 }
 
 /** Words of a uniform or read-only binding: a struct by its fields, a scalar or vector by its values. */
-function contentsOf({ name, elementType, minBytes }: BindingFacts, code: string, uniforms: KernelBindings['uniforms'], values: ReadonlyMap<string, number>, used: Set<string>): Uint32Array {
-  const words = new Uint32Array(Math.max(1, Math.ceil(minBytes / 4)));
-  const floats = new Float32Array(words.buffer);
-  const write = (at: number, type: string, path: string): void => {
+function contentsOf({ name, kind, elementType, minBytes }: BindingFacts, code: string, uniforms: KernelBindings['uniforms'], values: ReadonlyMap<string, number>, used: Set<string>): Uint32Array {
+  if (!(minBytes <= MOST_CONSTANT_BYTES)) throw new TilewireError('BAD_FILE', 'a binding is too large to be filled from the bindings file', { path: name, actual: `${minBytes} bytes`, limit: `${MOST_CONSTANT_BYTES} bytes`, fix: 'make its array smaller, or say what it is, if it is an operand, bias or residual' });
+  const valuesOf = (path: string, type: string, bytes: number, mayBeLonger = false): Uint32Array => {
     used.add(path);
-    const list = [uniforms[path]].flat();
-    list.forEach((size, index) => {
-      const value = evaluate(size as number | string, values, `uniforms.${path}`);
-      if (type.includes('f32') || /^vec[234]f$/.test(type)) floats[at + index] = value;
-      else words[at + index] = value;
-    });
+    return wordsOf([uniforms[path]].flat() as (number | string)[], type, bytes, mayBeLonger, (size) => evaluate(size, values, `uniforms.${path}`), `uniforms.${path}`);
   };
-  if (name in uniforms) {
-    write(0, elementType, name);
-    return words;
-  }
+  // An array of one element may be one of any length.
+  if (Object.hasOwn(uniforms, name)) return valuesOf(name, elementType, minBytes, kind !== 'uniform' && minBytes === bytesOf(elementType));
+  const words = new Uint32Array(Math.max(1, Math.ceil(minBytes / 4)));
   const fields = isStruct(code, elementType) ? structLayout(code, elementType).fields : undefined;
+  if (fields === undefined && kind !== 'uniform' && /f32|f$/.test(elementType)) throw new TilewireError('BAD_FILE', 'nothing says what this array holds', { path: name, actual: `array of ${elementType}`, fix: `if it is added to the product, say how: "epilogue": { "bias": { "binding": "${name}", "along": "n" } }, or "residual"` });
   if (fields === undefined) throw new TilewireError('BAD_FILE', 'nothing says what this binding holds', { path: name, actual: elementType, fix: `add "uniforms": { "${name}": … }` });
-  for (const [field, { offset, type }] of Object.entries(fields)) {
+  for (const [field, { offset, size, type }] of Object.entries(fields)) {
     const path = `${name}.${field}`;
-    if (path in uniforms) write(offset / 4, type, path);
-    else if (!/^_|pad|unused|reserved/i.test(field)) throw new TilewireError('BAD_FILE', 'nothing says what this field holds', { path, actual: type, fix: `add "uniforms": { "${path}": "m" }, or an expression of m, n and k` });
+    if (Object.hasOwn(uniforms, path)) words.set(valuesOf(path, type, size), offset / 4);
+    else if (!/^_|pad(?!ded)|unused|reserved/i.test(field)) throw new TilewireError('BAD_FILE', 'nothing says what this field holds', { path, actual: type, fix: `add "uniforms": { "${path}": "m" }, or an expression of m, n and k` });
   }
   return words;
 }
+
+const SCALARS = {
+  u: { name: 'u32', least: 0, most: U32_MAX },
+  i: { name: 'i32', least: -(2 ** 31), most: 2 ** 31 - 1 },
+  f: { name: 'f32', least: -Infinity, most: Infinity },
+} as const;
+
+/** What a scalar, vector or matrix, or an element of an array of them is made of. */
+function scalarsOf(type: string): { readonly letter: keyof typeof SCALARS; readonly rows: number; readonly count: number } | undefined {
+  const element = /^array<(.+), \d+>$/.exec(type)?.[1] ?? type;
+  const [, columns, rows, short, scalar] = /^(?:(?:vec|mat([234])x)([234])([uif])|([uif])32)$/.exec(element) ?? [];
+  const letter = (short ?? scalar) as keyof typeof SCALARS | undefined;
+  return letter === undefined ? undefined : { letter, rows: Number(rows ?? 1), count: Number(columns ?? 1) * Number(rows ?? 1) };
+}
+
+/** Of a scalar, vector or matrix; 0 of anything else. */
+const bytesOf = (type: string): number => 4 * (scalarsOf(type)?.count ?? 0);
+
+/** @param mayBeLonger than the `bytes` that are needed at least */
+function wordsOf(list: readonly (number | string)[], type: string, bytes: number, mayBeLonger: boolean, valueOf: (size: number | string) => number, path: string): Uint32Array {
+  const scalars = scalarsOf(type);
+  // Of several vectors of three, each takes the place of four.
+  if (scalars === undefined || (scalars.rows === 3 && bytes !== 12)) throw new TilewireError('BAD_FILE', 'values of this type cannot be given', { path, actual: type, limit: 'u32, i32, f32, their vectors, matrices and arrays without gaps', fix: 'of a struct name the fields, variable.field; else let the kernel take one of these' });
+  const { letter, count } = scalars;
+  const room = bytes / 4;
+  // An array may be given its first elements only.
+  if ((list.length > room && !mayBeLonger) || list.length < count) throw new TilewireError('BAD_FILE', 'not as many values as it holds', { path, actual: `${list.length} for ${type}`, limit: count === room ? count : `${count}..${room}`, fix: 'give a list of them, e.g. ["m", "n", "k"]' });
+  const words = new Uint32Array(Math.max(room, Math.ceil(list.length / count) * count));
+  const floats = new Float32Array(words.buffer);
+  const { name, least, most } = SCALARS[letter];
+  list.forEach((size, at) => {
+    const value = valueOf(size);
+    const isGood = letter === 'f' ? Number.isFinite(Math.fround(value)) : Number.isInteger(value) && value >= least && value <= most;
+    if (!isGood) throw new TilewireError('BAD_FILE', `not a value of ${name}`, { path, actual: `${size} = ${value}`, limit: letter === 'f' ? 'finite' : `${least}..${most}`, fix: 'give another expression of m, n and k' });
+    (letter === 'f' ? floats : words)[at] = value;
+  });
+  return words;
+}
+
+/** Bindings of the kernel that its epilogue reads. */
+export const namesOf = ({ bias, residual }: Epilogue): string[] => [bias?.binding, residual?.binding].filter((binding): binding is string => typeof binding === 'string');
 
 const isStruct = (code: string, type: string): boolean => new RegExp(`\\bstruct\\s+${type}\\b`).test(code);
 
 /** A number, or an expression of m, n, k and overrides. */
 function evaluate(size: number | string, values: ReadonlyMap<string, number>, path: string): number {
   if (typeof size === 'number') return size;
+  let lexemes: string[];
   try {
-    const lexemes = new WgslScanner(size).scanTokens().map(({ lexeme }) => lexeme).filter((lexeme) => lexeme !== '');
+    lexemes = new WgslScanner(size).scanTokens().map(({ lexeme }) => lexeme).filter((lexeme) => lexeme !== '');
+  } catch {
+    throw new TilewireError('BAD_FILE', 'not an expression', { path, actual: size, fix: 'use m, n, k, overrides, + - * / %, min, max and ceilDiv' });
+  }
+  try {
     return evaluateConstant(lexemes, values);
   } catch (error) {
-    if (!(error instanceof ConstantExpressionError)) throw new TilewireError('BAD_FILE', 'not an expression', { path, actual: size, fix: 'use m, n, k, overrides, + - * / %, min, max and ceilDiv' });
+    if (!(error instanceof ConstantExpressionError)) throw error;
     throw new TilewireError('BAD_FILE', error.message, { path, actual: size, limit: [...values.keys()].join(', '), fix: 'use these names, + - * / %, min, max and ceilDiv' });
   }
 }

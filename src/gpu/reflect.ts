@@ -3,6 +3,7 @@
 // by hand. Constants are expected to be baked in (specialise.ts). No GPU is needed; the text is not validated here.
 import { type MemberInfo, ResourceType, type TypeInfo, type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 import { TilewireError } from '../errors.ts';
+import { readModule } from './wgsl-tokens.ts';
 
 export type BindingKind = 'storage-read' | 'storage-write' | 'uniform';
 
@@ -33,9 +34,9 @@ export interface StructLayout {
 /** @throws TilewireError BAD_KERNEL if the text does not parse or holds no compute entry of that name. */
 export function reflectKernel(code: string, entry: string): KernelFacts {
   const { compute } = parse(code).entry;
-  const found = compute.find(({ name }) => name === entry);
+  const found = compute.find(({ name }) => unmasked(name) === entry);
   if (found === undefined) {
-    throw new TilewireError('BAD_KERNEL', 'the kernel has no compute entry of this name', { path: entry, actual: compute.map(({ name }) => name), fix: `mark one function with @compute and call it ${entry}` });
+    throw new TilewireError('BAD_KERNEL', 'the kernel has no compute entry of this name', { path: entry, actual: compute.map(({ name }) => unmasked(name)), fix: `mark one function with @compute and call it ${entry}` });
   }
   const [x = 1, y = 1, z = 1] = found.workgroupSize ?? [];
   const bindings = found.resources.map(bindingFacts).sort((one, other) => one.group - other.group || one.binding - other.binding);
@@ -54,25 +55,29 @@ export function bindGroupLayoutEntries(facts: KernelFacts, group = 0): GPUBindGr
 /** @throws TilewireError BAD_KERNEL if the text declares no such struct. */
 export function structLayout(code: string, name: string): StructLayout {
   const { structs } = parse(code);
-  const found = structs.find((struct) => struct.name === name);
+  const found = structs.find((struct) => unmasked(struct.name) === name);
   if (found === undefined) {
-    throw new TilewireError('BAD_KERNEL', 'the kernel declares no such struct', { path: name, actual: structs.map((struct) => struct.name) });
+    throw new TilewireError('BAD_KERNEL', 'the kernel declares no such struct', { path: name, actual: structs.map((struct) => unmasked(struct.name)) });
   }
-  const fields = found.members.map((member: MemberInfo) => [member.name, { offset: member.offset, size: byteSize(member.type), type: typeName(member.type) }] as const);
+  const fields = found.members.map((member: MemberInfo) => [unmasked(member.name), { offset: member.offset, size: byteSize(member.type), type: unmasked(typeName(member.type)) }] as const);
   return { size: byteSize(found), fields: Object.fromEntries(fields) };
 }
 
 function parse(code: string): WgslReflect {
   try {
     return new WgslReflect(code);
-  } catch (error) {
-    throw new TilewireError('BAD_KERNEL', 'the kernel does not parse', { actual: error instanceof Error ? error.message : String(error), fix: 'see that the browser compiles it; if it does, rename variables called block, workgroup, private, read, write, storage, uniform, function or ptr, which the parser used here (wgsl_reflect) takes for something else' });
+  } catch {
+    try {
+      return new WgslReflect(masked(code));
+    } catch (error) {
+      throw new TilewireError('BAD_KERNEL', 'the kernel does not parse', { actual: error instanceof Error ? error.message : String(error), fix: 'see that the browser compiles it; what the parser used here (wgsl_reflect) does not know of WGSL must be written otherwise' });
+    }
   }
 }
 
 function bindingFacts(variable: VariableInfo): BindingFacts {
   const { group, binding, name, type } = variable;
-  return { group, binding, name, kind: bindingKind(variable), minBytes: byteSize(type), elementType: typeName(elementOf(type)) };
+  return { group, binding, name: unmasked(name), kind: bindingKind(variable), minBytes: byteSize(type), elementType: unmasked(typeName(elementOf(type))) };
 }
 
 function bindingKind({ name, resourceType, access }: VariableInfo): BindingKind {
@@ -80,6 +85,28 @@ function bindingKind({ name, resourceType, access }: VariableInfo): BindingKind 
   if (resourceType === ResourceType.Storage) return access === 'read_write' || access === 'write' ? 'storage-write' : 'storage-read';
   throw new TilewireError('BAD_KERNEL', 'the kernel binds something that is no buffer', { path: name, actual: ResourceType[resourceType], fix: 'use storage and uniform buffers only' });
 }
+
+/** Words of WGSL only inside of `var<…>` and `ptr<…>`, names everywhere else; the parser knows them as words alone. */
+const CONTEXTUAL = new Set(['block', 'function', 'handle', 'private', 'ptr', 'read', 'read_write', 'storage', 'uniform', 'workgroup', 'write']);
+const MASK = '_tw_name';
+
+/** The text with such names changed to others; `unmasked` turns them back. */
+function masked(code: string): string {
+  const { tokens } = readModule(code);
+  let text = '';
+  let from = 0;
+  tokens.forEach((token, at) => {
+    const before = tokens[at - 1]?.text;
+    // var<storage, read>, ptr<storage, T, read>
+    const isWord = token.text === 'ptr' ? tokens[at + 1]?.text === '<' : (before === '<' && ['var', 'ptr'].includes(tokens[at - 2]?.text)) || (before === ',' && tokens[at + 1]?.text === '>' && /^(read|write|read_write)$/.test(token.text));
+    if (!CONTEXTUAL.has(token.text) || isWord) return;
+    text += code.slice(from, token.end) + MASK;
+    from = token.end;
+  });
+  return text + code.slice(from);
+}
+
+const unmasked = (name: string): string => name.replaceAll(MASK, '');
 
 // The classes of the type infos carry these getters, but their base does not declare the fields behind them.
 type Described = TypeInfo & { readonly format?: TypeInfo | null; readonly count?: number; readonly stride?: number; readonly members?: MemberInfo[]; readonly align?: number };

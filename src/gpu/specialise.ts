@@ -255,7 +255,7 @@ function readDeclarations(source: string, tokens: readonly Token[], given: Reado
       if (lexeme === 'override') {
         const type = declaration[1]?.lexeme === ':' ? declaration[2]!.lexeme : undefined;
         if (type === undefined) throw fail(sourceLine(line), `override ${name} has no type`, undefined, `write it like override ${name}: u32 = 1u;`);
-        if (!given.has(name) && initial === undefined) throw fail(sourceLine(line), `override ${name} has no default and was given no value`);
+        if (!given.has(name) && initial === undefined) throw fail(sourceLine(line), `override ${name} has no default and was given no value`, undefined, `give it one: "overrides": { "${name}": … } in the bindings file`);
         // A default stays as it is written: it may be an expression that only a compiler can evaluate.
         const text = given.has(name) ? literal(value!, type, name, sourceLine(line)) : source.slice(initial![0]!.start, tokens[end]!.start);
         replaced.set(first, { text: `const ${name}: ${type} = ${text};`, lastToken: end });

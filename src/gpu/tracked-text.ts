@@ -4,7 +4,7 @@
 import { TilewireError } from '../errors.ts';
 import type { ChunkAxis, GemmShape } from '../spec/spec.ts';
 import { instrument } from './instrument.ts';
-import type { KernelText } from './kernel-text.ts';
+import { namesOf, type KernelText } from './kernel-text.ts';
 import { SHADERS } from './shaders.ts';
 import { specialise } from './specialise.ts';
 
@@ -26,18 +26,22 @@ export function trackedText(text: KernelText, shape: GemmShape, wavefront: numbe
   return instrumented(text, shape, specialise(SHADERS.outputSpace, {
     SLOTS: slots,
     OP: OP_NUMBER[op],
-    COLUMNS: axis === 'columns' ? 1 : 0,
+    DENSE: axis === 'rows' && text.pitch === shape.n ? 1 : 0,
     GUARD: guard ? 1 : 0,
     MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
     TW_MUTED: typeof muted === 'number' ? muted : 0,
-    TW_PITCH: shape.n,
+    TW_PITCH: text.pitch,
     TW_WAVEFRONT: wavefront,
   }).code);
 }
 
 export function probeText(text: KernelText, shape: GemmShape, wavefront: number, wavefronts: number): string {
   return instrumented(text, shape, specialise(SHADERS.probeSpace, {
-    TW_ELEMENTS: shape.m * shape.n,
+    TW_ROWS: text.batch * shape.m,
+    TW_COLUMNS: shape.n,
+    TW_PITCH: text.pitch,
+    TW_SPLITS: text.splits.count,
+    TW_SPLIT_AXIS: text.splits.axis,
     TW_WAVEFRONT: wavefront,
     TW_WAVEFRONTS: wavefronts,
     TW_GRID_X: text.grid[0],
@@ -45,9 +49,14 @@ export function probeText(text: KernelText, shape: GemmShape, wavefront: number,
   }).code);
 }
 
-function instrumented(text: KernelText, { m, n }: GemmShape, space: string): string {
-  const { code, entry, a, b, output, grid, facts } = text;
-  return atSourceLine(text, () => instrument(code, { entry, output, operands: [a, b], workgroupSize: facts.workgroupSize, grid, elements: m * n, space: `${space}\n${SHADERS.vectorStores}` }));
+/** One split of a kernel, its stores as they are: what an untouched dispatch would do if WebGPU let one begin at a workgroup. */
+export function splitText(text: KernelText, shape: GemmShape): string {
+  return instrumented(text, shape, specialise(SHADERS.splitSpace, { TW_SPLIT_AXIS: text.splits.axis, TW_GRID_X: text.grid[0], TW_GRID_Y: text.grid[1] }).code);
+}
+
+function instrumented(text: KernelText, { m }: GemmShape, space: string): string {
+  const { code, entry, a, b, output, grid, facts, batch, pitch, epilogue } = text;
+  return atSourceLine(text, () => instrument(code, { entry, output, operands: [a, b, ...namesOf(epilogue)], workgroupSize: facts.workgroupSize, grid, elements: batch * m * pitch, space: `${space}\n${SHADERS.vectorStores}` }));
 }
 
 /** Lines of such a text that are the kernel's own; the empty one behind its last line break is none. */

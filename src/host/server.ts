@@ -1,21 +1,24 @@
 // A web server for one page, on the loopback interface and a port that the system picks. It serves the
-// page, its bundle and named byte arrays (operand matrices) from memory, by exact name: there is no path
-// to traverse. The COOP/COEP headers make the page cross-origin isolated, which gives it fine timers.
+// page, its bundle and named byte arrays (operand matrices) by exact name: there is no path to traverse.
+// An array may be made when it is asked for, and is gone when it is sent. The COOP/COEP headers make the
+// page cross-origin isolated, which gives it fine timers.
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export interface PageServer {
   /** `http://127.0.0.1:PORT` */
   readonly origin: string;
-  /** Puts bytes under a path of the server and returns that path; an empty array takes them away again. */
-  serve(name: string, bytes: Uint8Array): string;
+  /** Puts bytes, or what makes them for each request, under a path of the server and returns that path. What the maker throws is its caller's to keep: the page gets a 500. */
+  serve(name: string, bytes: Bytes): string;
   withdraw(path: string): void;
   close(): Promise<void>;
 }
 
+export type Bytes = Uint8Array | (() => Uint8Array);
+
 interface Resource {
   readonly type: string;
-  readonly bytes: Uint8Array;
+  readonly bytes: Bytes;
 }
 
 const PAGE = `<!doctype html>
@@ -54,8 +57,16 @@ export async function openServer(bundle: string): Promise<PageServer> {
       response.writeHead(404, HEADERS).end();
       return;
     }
-    response.writeHead(200, { ...HEADERS, 'Content-Type': resource.type, 'Content-Length': resource.bytes.byteLength });
-    response.end(request.method === 'HEAD' ? undefined : resource.bytes);
+    const { type, bytes } = resource;
+    let content: Uint8Array;
+    try {
+      content = typeof bytes === 'function' ? bytes() : bytes;
+    } catch {
+      response.writeHead(500, HEADERS).end();
+      return;
+    }
+    response.writeHead(200, { ...HEADERS, 'Content-Type': type, 'Content-Length': content.byteLength });
+    response.end(request.method === 'HEAD' ? undefined : content);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

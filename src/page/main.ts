@@ -4,6 +4,7 @@ import { probeSpec } from '../emulate/footprint.ts';
 import { runSpec } from '../emulate/run.ts';
 import { adapterFacts, type AdapterFacts } from '../gpu/adapter.ts';
 import { Gpu } from '../gpu/gpu.ts';
+import { depthOf } from '../spec/chunks.ts';
 import { toOwnerRuns, type FootprintRuns } from '../plan/owner-runs.ts';
 import type { Outcome, PageApi, ProbeJob, RunJob, RunResult } from './api.ts';
 
@@ -36,16 +37,23 @@ export class Page implements PageApi {
   async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {
     const gpu = await this.gpu();
     const { isSerial } = (await this.#adapterFacts()).environment.adapter;
-    const { m, n, k } = spec.gemm;
-    const trained =
+    const { m, n } = spec.gemm;
+    const matrices =
       operandUrls === undefined
         ? undefined
-        : { a: await matrix(operandUrls.a, m * k * spec.devices), b: await matrix(operandUrls.b, k * spec.devices * n) };
-    if (spec.operands.kind === 'trained' && trained === undefined) throw bug('trained operands were not served');
+        : { a: await slices(operandUrls.a, (device) => m * depthOf(spec, device)), b: await slices(operandUrls.b, (device) => depthOf(spec, device) * n) };
+    if ((spec.operands.kind === 'trained' || spec.operands.kind === 'files') && matrices === undefined) throw bug('the operands were not served');
     const progress = (step: string, done: number, total: number): void => window.tilewireProgress?.({ step, done, total });
-    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, isSerial, progress, ...(trained === undefined ? {} : { trained }) });
+    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, isSerial, progress, ...(matrices === undefined ? {} : { matrices }) });
     return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}), ...(keepEvents === true ? { events: [...log] } : {}) };
   }
+}
+
+/** One device after another: the host reads each from its file when it is asked for. */
+async function slices(urls: readonly string[], elements: (device: number) => number): Promise<Float32Array<ArrayBuffer>[]> {
+  const all: Float32Array<ArrayBuffer>[] = [];
+  for (const [device, url] of urls.entries()) all.push(await matrix(url, elements(device)));
+  return all;
 }
 
 async function matrix(url: string, elements: number): Promise<Float32Array<ArrayBuffer>> {

@@ -6,10 +6,10 @@ import type { Tiling } from './tiling.ts';
 
 /** Problems found, one line each; none means the Plan is proven. */
 export function checkPlan(plan: Plan): string[] {
-  return [...checkTiling(plan), ...checkStages(plan), ...checkContributions(plan)];
+  return [...checkTiling(plan), ...checkStages(plan), ...checkSplits(plan), ...checkContributions(plan)];
 }
 
-function checkTiling({ tiling }: Plan): string[] {
+function checkTiling({ tiling, devices }: Plan): string[] {
   const problems: string[] = [];
   const covered = tiling.chunks.map((chunk) => new Uint8Array(chunk.elements));
   for (let piece = 0; piece < tiling.parts * tiling.wavefronts; piece++) {
@@ -23,22 +23,26 @@ function checkTiling({ tiling }: Plan): string[] {
     const at = cover.findIndex((times) => times !== 1);
     if (at >= 0) problems.push(`chunk ${chunk}: element ${at} is in ${cover[at]} pieces, not in one`);
   });
-  problems.push(...checkChunks(tiling), ...checkParts(tiling), ...checkBlocks(tiling));
+  problems.push(...checkChunks(tiling, devices), ...checkParts(tiling), ...checkBlocks(tiling));
   return problems;
 }
 
-/** The chunks lie side by side along the axis and cover the output. */
-function checkChunks({ m, n, axis, chunks }: Tiling): string[] {
+/** The chunks of each matrix lie side by side along the axis, and cover it from edge to edge. */
+function checkChunks({ m, n, axis, chunks }: Tiling, devices: number): string[] {
   const problems: string[] = [];
-  let next = 0;
-  chunks.forEach(({ start, length, rows, columns, elements }, j) => {
-    if (start !== next) problems.push(`chunk ${j} starts at ${start}, the one before it ends at ${next}`);
-    next = start + length;
-    const [wantRows, wantColumns] = axis === 'rows' ? [length, n] : [m, length];
-    if (rows !== wantRows || columns !== wantColumns || elements !== rows * columns) problems.push(`chunk ${j} of ${length} ${axis} is ${rows} × ${columns} with ${elements} elements`);
+  const height = (m * devices) / chunks.length;
+  chunks.forEach(({ row, column, rows, columns, elements }, j) => {
+    const top = Math.floor(j / devices) * height;
+    const first = j % devices === 0;
+    const last = j % devices === devices - 1;
+    const before = chunks[j - 1];
+    const [start, end, wantStart, whole, across] = axis === 'rows'
+      ? [row, row + rows, first ? top : before.row + before.rows, top + height, column === 0 && columns === n]
+      : [column, column + columns, first ? 0 : before.column + before.columns, n, row === top && rows === height];
+    if (start !== wantStart) problems.push(`chunk ${j} starts at ${start}, the one before it ends at ${wantStart}`);
+    if (last && end !== whole) problems.push(`the chunks end at ${end}, the output has ${whole} ${axis}`);
+    if (!across || elements !== rows * columns) problems.push(`chunk ${j} is ${rows} × ${columns} at (${row}, ${column}) with ${elements} elements`);
   });
-  const whole = axis === 'rows' ? m : n;
-  if (next !== whole) problems.push(`the chunks end at ${next}, the output has ${whole} ${axis}`);
   return problems;
 }
 
@@ -95,10 +99,24 @@ function checkStages({ tiling, stages, mapping }: Plan): string[] {
   });
 }
 
+/** Every split runs a workgroup of its own for every tile: else a partial product is missing, or added twice. */
+function checkSplits({ tiling, twins }: Plan): string[] {
+  const of = new Int32Array(tiling.tiles).fill(-1);
+  const problems: string[] = [];
+  tiling.tileParts.forEach((parts, tile) => {
+    if (parts.length === 0) return;
+    for (const [split, workgroup] of [tile, ...twins.map((twin) => twin[tile])].entries()) {
+      if (!(workgroup < tiling.tiles) || of[workgroup] !== -1) problems.push(`split ${split} of tile ${tile} is workgroup ${workgroup}, ${workgroup < tiling.tiles ? `which runs for tile ${of[workgroup]}` : 'which there is not'}`);
+      else of[workgroup] = tile;
+    }
+  });
+  return problems;
+}
+
 /** Follows every store and DMA to where it ends; exact for chunks, and so for all elements of their pieces. */
 function checkContributions({ devices, mapping, tiling }: Plan): string[] {
   const problems: string[] = [];
-  for (let chunk = 0; chunk < devices; chunk++) {
+  for (let chunk = 0; chunk < tiling.chunks.length; chunk++) {
     if (tiling.chunks[chunk].elements === 0) continue;
     const arrivals: string[][] = Array.from({ length: devices }, () => []);
     mapping.routes.forEach((routes, d) => {
@@ -134,7 +152,7 @@ function checkContributions({ devices, mapping, tiling }: Plan): string[] {
       const list = contributors(d).toSorted((a, b) => a - b);
       if (whenComplete.kind !== 'done') return;
       owners++;
-      if (d !== chunk) problems.push(`chunk ${chunk} ends on device ${d}`);
+      if (d !== chunk % devices) problems.push(`chunk ${chunk} ends on device ${d}`);
       if (list.length !== devices || list.some((p, index) => p !== index)) problems.push(`chunk ${chunk} on its owner sums the contributions of devices [${list.join(', ')}]`);
     });
     if (owners !== 1) problems.push(`chunk ${chunk} is done on ${owners} devices, not on one`);

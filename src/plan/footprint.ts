@@ -7,14 +7,19 @@ import { kernelNamed, type LaneRectangle } from '../spec/kernels.ts';
 import type { Spec } from '../spec/spec.ts';
 
 export interface Footprint {
+  /** Rows and columns of the output; the matrices of a batch lie one below the other. */
   readonly m: number;
   readonly n: number;
+  /** Matrices, of m / batch rows each. */
+  readonly batch: number;
   /** Dispatch grid of the kernel; a virtual workgroup's linear id is x + gridX · (y + gridY · z). */
   readonly grid: readonly [number, number, number];
   /** Virtual wavefronts per workgroup: ⌈workgroup size / wavefront⌉. */
   readonly wavefronts: number;
-  /** For each element, row-major: workgroup · wavefronts + wavefront. */
+  /** For each element, row-major: workgroup · wavefronts + wavefront; of the first split, where there are several. */
   readonly owner: Uint32Array;
+  /** Split-K: `twins[s][w]` is the workgroup of split s + 1 that stores what workgroup w of split 0 stores. Empty with one split. */
+  readonly twins: readonly Uint32Array[];
 }
 
 /**
@@ -45,7 +50,7 @@ export function gridFootprint(
       owner[row * n + column] = (x + grid[0] * y) * wavefronts + within[(row - y * tile.m) * tile.n + (column - x * tile.n)];
     }
   }
-  return { m, n, grid, wavefronts, owner };
+  return { m, n, batch: 1, grid, wavefronts, owner, twins: [] };
 }
 
 /** Footprint of a built-in kernel by its lane layout; a test holds it against the probe. */

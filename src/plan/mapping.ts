@@ -30,5 +30,15 @@ export interface Mapping {
   readonly rounds: readonly (readonly { readonly from: number; readonly to: number; readonly chunk: number }[])[];
 }
 
+/** A collective for each of `matrices` outputs, one after another; chunk b · N + j is chunk j of matrix b, and ends where chunk j does. */
+export function batched({ order, routes, rounds }: Mapping, matrices: number): Mapping {
+  const each = <T>(of: (first: number) => readonly T[]): T[] => Array.from({ length: matrices }, (_, b) => of(b * routes.length)).flat();
+  return {
+    order: order.map((chunks) => each((first) => chunks.map((chunk) => first + chunk))),
+    routes: routes.map((of) => each(() => of)),
+    rounds: each((first) => rounds.map((round) => round.map((move) => ({ ...move, chunk: first + move.chunk })))),
+  };
+}
+
 /** What the links allow: the peer to which a device may send on a ring. */
 export const ringNext = (device: number, devices: number): number => (device - 1 + devices) % devices;

@@ -3,12 +3,13 @@
 import { bug } from '../errors.ts';
 import type { Footprint } from './footprint.ts';
 
-export interface FootprintRuns extends Omit<Footprint, 'owner'> {
+export interface FootprintRuns extends Omit<Footprint, 'owner' | 'twins'> {
+  readonly twins: readonly (readonly number[])[];
   /** Owner and length of each run, alternating: `[owner, length, owner, length, …]`; lengths sum to m · n. */
   readonly runs: readonly number[];
 }
 
-export function toOwnerRuns({ owner, ...facts }: Footprint): FootprintRuns {
+export function toOwnerRuns({ owner, twins, ...facts }: Footprint): FootprintRuns {
   const runs: number[] = [];
   for (let from = 0; from < owner.length; ) {
     let to = from + 1;
@@ -16,11 +17,11 @@ export function toOwnerRuns({ owner, ...facts }: Footprint): FootprintRuns {
     runs.push(owner[from], to - from);
     from = to;
   }
-  return { ...facts, runs };
+  return { ...facts, twins: twins.map((of) => [...of]), runs };
 }
 
 /** @throws BUG when the runs do not cover the output exactly */
-export function fromOwnerRuns({ runs, ...facts }: FootprintRuns): Footprint {
+export function fromOwnerRuns({ runs, twins, ...facts }: FootprintRuns): Footprint {
   const owner = new Uint32Array(facts.m * facts.n);
   let at = 0;
   for (let run = 0; run < runs.length; run += 2) {
@@ -28,5 +29,5 @@ export function fromOwnerRuns({ runs, ...facts }: FootprintRuns): Footprint {
     at += runs[run + 1];
   }
   if (at !== owner.length) throw bug('the runs of a footprint do not cover its output', { actual: at, limit: owner.length });
-  return { ...facts, owner };
+  return { ...facts, twins: twins.map((of) => Uint32Array.from(of)), owner };
 }

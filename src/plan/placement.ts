@@ -53,7 +53,7 @@ export function placementsOf({ tiling, mapping, stages }: Plan, device: number):
   );
 }
 
-function boxOf({ chunks, axis, pieceRuns, runs }: Plan['tiling'], chunk: number, piece: number): Pick<Placement, 'rows' | 'columns'> {
+function boxOf({ chunks, pieceRuns, runs }: Plan['tiling'], chunk: number, piece: number): Pick<Placement, 'rows' | 'columns'> {
   const of = chunks[chunk];
   const rows: [number, number] = [Infinity, -1];
   const columns: [number, number] = [Infinity, -1];
@@ -66,13 +66,13 @@ function boxOf({ chunks, axis, pieceRuns, runs }: Plan['tiling'], chunk: number,
   for (let run = pieceRuns[piece]; run < pieceRuns[piece + 1]; run++) {
     const first = runs[2 * run];
     const last = first + runs[2 * run + 1] - 1;
-    take(elementAt(of, axis, first));
-    take(elementAt(of, axis, last));
+    take(elementAt(of, first));
+    take(elementAt(of, last));
     // One that goes over the end of a row has that row's end and the next one's beginning.
     const rowEnd = (Math.floor(first / of.columns) + 1) * of.columns;
     if (rowEnd > last) continue;
-    take(elementAt(of, axis, rowEnd - 1));
-    take(elementAt(of, axis, rowEnd));
+    take(elementAt(of, rowEnd - 1));
+    take(elementAt(of, rowEnd));
   }
   return { rows, columns };
 }

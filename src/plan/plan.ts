@@ -4,10 +4,10 @@ import type { Algorithm, Spec, SpecDraft } from '../spec/spec.ts';
 import { directReduceScatter } from './collectives/direct-reduce-scatter.ts';
 import { ringReduceScatter } from './collectives/ring-reduce-scatter.ts';
 import type { Footprint } from './footprint.ts';
-import type { Mapping, Route } from './mapping.ts';
+import { batched, type Mapping, type Route, type Source } from './mapping.ts';
 import { tilingOf, type Tiling } from './tiling.ts';
 
-/** Tiles that a device computes together, within one step: one dispatch in the emulation. */
+/** Tiles that a device computes together, within one step: one dispatch in the emulation, or one for each split. */
 export interface Stage {
   /** 0-based position in the device's chunk order. */
   readonly step: number;
@@ -20,6 +20,8 @@ export interface Plan {
   readonly tiling: Tiling;
   /** Per device, in order; a tile that straddles chunks is in the earliest step of any of them. */
   readonly stages: readonly (readonly Stage[])[];
+  /** As the footprint has them: tile t of split s + 1 is workgroup `twins[s][t]`; a tile's id is that of split 0. */
+  readonly twins: readonly Uint32Array[];
 }
 
 const REDUCE_SCATTER: Record<Algorithm, (devices: number) => Mapping> = { ring: ringReduceScatter, direct: directReduceScatter };
@@ -32,15 +34,15 @@ export function settled(draft: SpecDraft, footprint: Footprint): Spec {
   if (draft.stageTiles !== null) return { ...draft, stageTiles: draft.stageTiles };
   const { chunkParts } = tilingOf(footprint, draft.chunk, draft.devices, draft.triggerTiles);
   let most = 1;
-  for (let chunk = 0; chunk < draft.devices; chunk++) most = Math.max(most, chunkParts[chunk + 1] - chunkParts[chunk]);
+  for (let chunk = 0; chunk + 1 < chunkParts.length; chunk++) most = Math.max(most, chunkParts[chunk + 1] - chunkParts[chunk]);
   return { ...draft, stageTiles: Math.ceil(most / STAGES_PER_STEP) };
 }
 
 /** Expands the Spec's collective over the footprint's tiles. */
 export function planOf(spec: Pick<Spec, 'devices' | 'algorithm' | 'chunk' | 'stageTiles' | 'triggerTiles'>, footprint: Footprint): Plan {
-  const mapping = REDUCE_SCATTER[spec.algorithm](spec.devices);
+  const mapping = batched(REDUCE_SCATTER[spec.algorithm](spec.devices), footprint.batch);
   const tiling = tilingOf(footprint, spec.chunk, spec.devices, spec.triggerTiles);
-  return { devices: spec.devices, mapping, tiling, stages: mapping.order.map((order) => stagesOf(tiling, order, spec.stageTiles)) };
+  return { devices: spec.devices, mapping, tiling, stages: mapping.order.map((order) => stagesOf(tiling, order, spec.stageTiles)), twins: footprint.twins };
 }
 
 function stagesOf(tiling: Tiling, order: readonly number[], stageTiles: number): Stage[] {
@@ -60,9 +62,21 @@ function stagesOf(tiling: Tiling, order: readonly number[], stageTiles: number):
 
 export const routeOf = (plan: Plan, device: number, chunk: number): Route => plan.mapping.routes[device][chunk];
 
+/** Device on which the result of a chunk ends. */
+export const ownerOf = ({ mapping }: Plan, chunk: number): number => mapping.routes.findIndex((routes) => routes[chunk].whenComplete.kind === 'done');
+
+/** Split-K: partial products of each element that a GEMM stores. */
+export const splitsOf = ({ twins }: Pick<Plan, 'twins'>): number => twins.length + 1;
+
+/** Updates of each element that a source makes: a GEMM's stores one for each split, a DMA one. */
+export const updatesOf = (plan: Pick<Plan, 'twins'>, source: Source): number => (source.kind === 'dma' ? 1 : splitsOf(plan));
+
 /** Elements that must land on a piece in this device's memory before it is complete; 0 when it is not tracked there. */
-export const thresholdOf = ({ tiling, mapping }: Plan, device: number, piece: number): number =>
-  tiling.pieceElements[piece] * mapping.routes[device][tiling.partChunk[Math.floor(piece / tiling.wavefronts)]].expects.length;
+export function thresholdOf(plan: Plan, device: number, piece: number): number {
+  const { tiling, mapping } = plan;
+  const { expects } = mapping.routes[device][tiling.partChunk[Math.floor(piece / tiling.wavefronts)]];
+  return tiling.pieceElements[piece] * expects.reduce((sum, source) => sum + updatesOf(plan, source), 0);
+}
 
 export const chunkOfBlock = ({ tiling }: Plan, block: number): number => tiling.partChunk[tiling.blockParts[block]];
 

@@ -59,7 +59,7 @@ export function summaryOf(spec: Pick<Spec, 'algorithm'>, plan: Plan): PlanSummar
     dmaBlocks += ids.filter((d) => routeOf(plan, d, chunk).whenComplete.kind === 'dma').length;
   }
   return {
-    chunks: tiling.chunks.map(({ start, length, elements }, j) => ({ start, length, elements, tiles: tiling.chunkParts[j + 1] - tiling.chunkParts[j], tileIds: tilesOf(plan, j), blocks: blocksOf[j] })),
+    chunks: tiling.chunks.map(({ row, column, rows, columns, elements }, j) => ({ ...(tiling.axis === 'rows' ? { start: row, length: rows } : { start: column, length: columns }), elements, tiles: tiling.chunkParts[j + 1] - tiling.chunkParts[j], tileIds: tilesOf(plan, j), blocks: blocksOf[j] })),
     tiles: tiling.tiles,
     straddling: tiling.tileParts.filter((parts) => parts.length > 1).length,
     wavefronts: tiling.wavefronts,
@@ -81,6 +81,6 @@ export function summaryOf(spec: Pick<Spec, 'algorithm'>, plan: Plan): PlanSummar
         };
       }),
     ),
-    ledger: expectedLedger(spec.algorithm, tiling.chunks.map(({ elements }) => elements)),
+    ledger: expectedLedger(spec.algorithm, plan),
   };
 }

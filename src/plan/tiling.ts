@@ -6,10 +6,10 @@ import { chunkRange } from '../spec/chunks.ts';
 import type { ChunkAxis } from '../spec/spec.ts';
 import type { Footprint } from './footprint.ts';
 
-/** A chunk's place along the chunk axis, and its size. */
+/** A chunk's rectangle of the output. Its memory is dense and row-major. */
 export interface Chunk {
-  readonly start: number;
-  readonly length: number;
+  readonly row: number;
+  readonly column: number;
   readonly rows: number;
   readonly columns: number;
   readonly elements: number;
@@ -23,6 +23,7 @@ export interface Tiling {
   /** Workgroups of the kernel; those that store nothing have no part. */
   readonly tiles: number;
   readonly wavefronts: number;
+  /** Of a batch, those of the first matrix come first: chunk b · devices + j is that of device j in matrix b. */
   readonly chunks: readonly Chunk[];
   /** Parts are ordered by (chunk, tile); `chunkParts[j]..chunkParts[j+1]` are those of chunk j. */
   readonly parts: number;
@@ -45,27 +46,27 @@ export interface Tiling {
 
 /** Cuts an output of m × n by its footprint into parts, pieces and runs, and its chunks into blocks of `blockTiles` parts. */
 export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number, blockTiles: number): Tiling {
-  const { m, n, grid, wavefronts } = footprint;
+  const { m, n, batch, grid, wavefronts } = footprint;
   const tiles = grid[0] * grid[1] * grid[2];
-  const length = axis === 'rows' ? m : n;
-  const chunks = Array.from({ length: devices }, (_, j): Chunk => {
-    const range = chunkRange(length, devices, j);
-    const rows = axis === 'rows' ? range.length : m;
-    const columns = axis === 'rows' ? n : range.length;
-    return { ...range, rows, columns, elements: rows * columns };
+  const height = m / batch;
+  const chunks = Array.from({ length: batch * devices }, (_, chunk): Chunk => {
+    const matrix = Math.floor(chunk / devices);
+    const { start, length } = chunkRange(axis === 'rows' ? height : n, devices, chunk % devices);
+    const [row, column, rows, columns] = axis === 'rows' ? [start, 0, length, n] : [0, start, height, length];
+    return { row: matrix * height + row, column, rows, columns, elements: rows * columns };
   });
 
   const owners = tiles * wavefronts;
   const tileParts: number[][] = Array.from({ length: tiles }, () => []);
   const partChunk: number[] = [];
   const partTile: number[] = [];
-  const chunkParts = new Int32Array(devices + 1);
+  const chunkParts = new Int32Array(chunks.length + 1);
   const elements: Int32Array[] = [];
   const runCounts: Int32Array[] = [];
   chunks.forEach((chunk, j) => {
     const elementsOf = new Int32Array(owners);
     const runsOf = new Int32Array(owners);
-    eachRun(footprint, chunk, axis, (who, _start, count) => {
+    eachRun(footprint, chunk, (who, _start, count) => {
       elementsOf[who] += count;
       runsOf[who]++;
     });
@@ -95,7 +96,7 @@ export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number,
   chunks.forEach((chunk, j) => {
     const partOfTile = new Int32Array(tiles);
     for (let part = chunkParts[j]; part < chunkParts[j + 1]; part++) partOfTile[partTile[part]] = part;
-    eachRun(footprint, chunk, axis, (who, start, count) => {
+    eachRun(footprint, chunk, (who, start, count) => {
       const tile = Math.floor(who / wavefronts);
       const at = filled[partOfTile[tile] * wavefronts + (who - tile * wavefronts)]++;
       runs[2 * at] = start;
@@ -106,7 +107,7 @@ export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number,
   const blockParts = [0];
   const partBlock = new Int32Array(parts);
   const blockElements: number[] = [];
-  for (let j = 0; j < devices; j++)
+  for (let j = 0; j < chunks.length; j++)
     for (let from = chunkParts[j]; from < chunkParts[j + 1]; from += blockTiles) {
       const to = Math.min(from + blockTiles, chunkParts[j + 1]);
       partBlock.fill(blockElements.length, from, to);
@@ -123,15 +124,13 @@ export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number,
 }
 
 /** Calls back for each maximal run of one owner in the chunk's dense memory: (owner, start, length). */
-function eachRun({ n, owner }: Footprint, chunk: Chunk, axis: ChunkAxis, run: (owner: number, start: number, length: number) => void): void {
+function eachRun({ n, owner }: Footprint, chunk: Chunk, run: (owner: number, start: number, length: number) => void): void {
   if (chunk.elements === 0) return;
-  const firstRow = axis === 'rows' ? chunk.start : 0;
-  const firstColumn = axis === 'rows' ? 0 : chunk.start;
   let who = -1;
   let start = 0;
   let dense = 0;
-  for (let row = firstRow; row < firstRow + chunk.rows; row++)
-    for (let at = row * n + firstColumn, end = at + chunk.columns; at < end; at++, dense++)
+  for (let row = chunk.row; row < chunk.row + chunk.rows; row++)
+    for (let at = row * n + chunk.column, end = at + chunk.columns; at < end; at++, dense++)
       if (owner[at] !== who) {
         if (dense > start) run(who, start, dense - start);
         who = owner[at];
@@ -141,8 +140,11 @@ function eachRun({ n, owner }: Footprint, chunk: Chunk, axis: ChunkAxis, run: (o
 }
 
 /** Index in its chunk's dense memory → (row, column) of the output. */
-export function elementAt(chunk: Chunk, axis: ChunkAxis, dense: number): { row: number; column: number } {
+export function elementAt(chunk: Chunk, dense: number): { row: number; column: number } {
   const row = Math.floor(dense / chunk.columns);
-  const column = dense - row * chunk.columns;
-  return axis === 'rows' ? { row: row + chunk.start, column } : { row, column: column + chunk.start };
+  return { row: chunk.row + row, column: chunk.column + dense - row * chunk.columns };
 }
+
+/** The chunk that holds an element of the output. */
+export const chunkAt = ({ chunks }: Pick<Tiling, 'chunks'>, row: number, column: number): number =>
+  chunks.findIndex((chunk) => row - chunk.row >= 0 && row - chunk.row < chunk.rows && column - chunk.column >= 0 && column - chunk.column < chunk.columns);

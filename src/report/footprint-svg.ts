@@ -124,7 +124,7 @@ function areasOf({ plan, footprint, device }: Picture, { x, y }: Canvas): { path
   const paths = [...rectangles].map(([key, of]) => {
     const d = of.map(([row, column, rows, columns]) => `M${x(column)} ${y(row)}H${x(column + columns)}V${y(row + rows)}H${x(column)}z`).join('');
     const tooltip = byWorkgroup ? `<title>workgroup ${key}: step ${step[key] + 1}, stage ${stage[key] + 1}</title>` : '';
-    return `<path fill="${tint(byWorkgroup ? step[key] : key, plan.devices)}" d="${d}">${tooltip}</path>`;
+    return `<path fill="${tint(byWorkgroup ? step[key] : key, plan.mapping.order[device].length)}" d="${d}">${tooltip}</path>`;
   });
   return { paths, sampled, notes: sampled === 1 ? [] : [`regions too fine to draw one by one: of each ${sampled} × ${sampled} elements the first is shown`] };
 }
@@ -177,12 +177,11 @@ function longest(start: number, length: number, cuts: readonly number[]): readon
   return ends.slice(1).map((end, at) => [ends[at], end - ends[at]] as const).reduce((best, one) => (one[1] > best[1] ? one : best));
 }
 
-const boundaries = ({ tiling: { chunks, axis, m, n } }: Plan): number[] => [...new Set([...chunks.filter(({ elements }) => elements > 0).map(({ start }) => start), axis === 'rows' ? m : n])];
+const boundaries = ({ tiling: { chunks, axis, m, n } }: Plan): number[] => [...new Set([...chunks.filter(({ elements }) => elements > 0).map(({ row, column }) => (axis === 'rows' ? row : column)), axis === 'rows' ? m : n])];
 
-function chunkLines(plan: Plan, { m, n, x, y }: Canvas): string {
-  const byRows = plan.tiling.axis === 'rows';
-  const cuts = boundaries(plan).slice(1, -1);
-  return `M${x(0)} ${y(0)}H${x(n)}V${y(m)}H${x(0)}z${cuts.map((at) => (byRows ? `M${x(0)} ${y(at)}H${x(n)}` : `M${x(at)} ${y(0)}V${y(m)}`)).join('')}`;
+function chunkLines({ tiling: { chunks } }: Plan, { m, n, x, y }: Canvas): string {
+  const upperLeft = chunks.filter(({ elements }) => elements > 0).map(({ row, column, rows, columns }) => `${row > 0 ? `M${x(column)} ${y(row)}H${x(column + columns)}` : ''}${column > 0 ? `M${x(column)} ${y(row)}V${y(row + rows)}` : ''}`);
+  return `M${x(0)} ${y(0)}H${x(n)}V${y(m)}H${x(0)}z${upperLeft.join('')}`;
 }
 
 /** Each chunk's number and step beside it, or above it, as far as there is room. */
@@ -190,10 +189,12 @@ function chunkLabels({ plan, device }: Picture, { n, x, y, columnWidth, rowHeigh
   const { chunks, axis } = plan.tiling;
   const order = plan.mapping.order[device];
   let free = -Infinity;
-  return chunks.flatMap(({ start, length, elements }, chunk) => {
+  return chunks.flatMap(({ row, column, rows, columns, elements }, chunk) => {
+    const [start, length] = axis === 'rows' ? [row, rows] : [column, columns];
     const middle = start + length / 2;
     const step = order.indexOf(chunk) + 1;
-    if (elements === 0) return [];
+    // By columns, the chunks of a batch's further matrices lie below those of the first: see the notes.
+    if (elements === 0 || (axis === 'columns' && row > 0)) return [];
     if (axis === 'rows') {
       if (y(middle) < free) return [];
       free = y(middle) + 14;
@@ -232,12 +233,14 @@ function scales(plan: Plan, { m, n, x, y }: Canvas): string[] {
   ];
 }
 
-function notesOf({ tiling }: Plan, { columnWidth, rowHeight }: Canvas): string[] {
+function notesOf({ tiling, devices, twins }: Plan, { columnWidth, rowHeight }: Canvas): string[] {
   const straddling = tiling.tileParts.filter((parts) => parts.length > 1).length;
-  const idle = tiling.tileParts.filter((parts) => parts.length === 0).length;
+  const idle = tiling.tileParts.filter((parts) => parts.length === 0).length - twins.length * tiling.tileParts.filter((parts) => parts.length > 0).length;
   const workgroups = (count: number): string => `${count} of ${tiling.tiles} workgroups`;
   return [
     ...(straddling > 0 ? [`${workgroups(straddling)} straddle${straddling === 1 ? 's' : ''} chunks; such a workgroup is computed whole, in the earliest step of any chunk that it touches`] : []),
+    ...(twins.length > 0 ? [`split-K: what is drawn is split 0; ${twins.length} more workgroup${twins.length === 1 ? ' stores' : 's store'} each of these regions again`] : []),
+    ...(tiling.chunks.length > devices ? [`${tiling.chunks.length / devices} matrices, one below the other: chunks go on by ${devices} from each to the next`] : []),
     ...(idle > 0 ? [`${workgroups(idle)} store${idle === 1 ? 's' : ''} nothing`] : []),
     ...(Math.abs(columnWidth / rowHeight - 1) > 1e-9 ? [`not to scale: a column is ${columnWidth.toFixed(2)} px wide, a row ${rowHeight.toFixed(2)} px tall`] : []),
   ];
@@ -259,7 +262,7 @@ function legendOf({ plan, device }: Picture, canvas: Canvas, outlines: { readonl
   const steps = entries.flatMap(({ step, label }, at) => {
     const x = rounded(MARGIN.left + Math.floor(at / perColumn) * columnWidth);
     const y = rounded(top + (at % perColumn) * 19);
-    return [`<rect x="${x}" y="${y}" width="22" height="13" fill="${tint(step, plan.devices)}" stroke="${INK}" stroke-opacity=".5"/>`, text(x + 30, y + 11, label)];
+    return [`<rect x="${x}" y="${y}" width="22" height="13" fill="${tint(step, entries.length)}" stroke="${INK}" stroke-opacity=".5"/>`, text(x + 30, y + 11, label)];
   });
   const y = top + perColumn * 19 + 16;
   const keys = [

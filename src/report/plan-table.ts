@@ -5,7 +5,8 @@ import type { Spec } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 
 export function planTable(spec: Spec, hash: string, plan: PlanSummary, memoryBytes: number): string {
-  const { gemm: { m, n, k }, kernel } = spec;
+  const { gemm: { m, n, k: longest, kTotal }, kernel } = spec;
+  const k = kTotal === longest * spec.devices ? `${longest}` : `${longest} or ${longest - 1}`;
   const lengths = [...new Set(plan.chunks.map(({ length }) => length))];
   const facts: [string, string][] = [
     ['C', `${m} × ${n} = Σ over ${spec.devices} devices of A (${m} × ${k}) · B (${k} × ${n}), ${spec.operands.kind} operands`],

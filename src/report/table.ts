@@ -2,6 +2,8 @@
 // tracker and the ledger, and the measured figures with their definitions beside them. What was not
 // measured is a dash with a footnote that says why. The closing line says which kind of overlap it quotes.
 import type { LedgerRow } from '../plan/closed-forms.ts';
+import type { KernelBindings } from '../spec/kernel-bindings.ts';
+import type { Operands } from '../spec/spec.ts';
 import { formatBytes, formatFlops, formatMs, threeDigits } from '../units.ts';
 import { LEDGER_TERMS, MEASURED_FIGURES } from './figures.ts';
 import type { Figure } from './figures.ts';
@@ -92,18 +94,53 @@ function rows(pairs: readonly Row[]): string[] {
   return pairs.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`);
 }
 
-function whatWasRun({ spec, specHash }: RunReport): Row[] {
-  const { m, n, k } = spec.gemm;
+function whatWasRun({ spec, specHash, kernel: found }: RunReport): Row[] {
   const { operands, kernel } = spec;
-  const values = { exact: () => `integers ${-(operands as { range: number }).range}..${(operands as { range: number }).range} without 0`, normal: () => 'normal', trained: () => `trained (${(operands as { source: string }).source})` }[operands.kind]();
+  const files = operands.kind === 'files' ? (['a', 'b'] as const).map((matrix): Row => [matrix.toUpperCase(), `${operands[matrix].source}, sha256 ${operands[matrix].hash}`]) : [];
   return [
-    ['gemm', `${m} x ${n} x ${k} (m x n x k per device), ${spec.dtype}, operands ${values}, seed ${spec.seed}`],
+    ['gemm', `${shapeText(spec)}, ${spec.dtype}, operands ${operandsText(operands)}, seed ${spec.seed}`],
+    ...files,
     ['collective', `${spec.collective}, ${spec.algorithm}, ${spec.devices} ${spec.devices === 1 ? 'device' : 'devices'}, output scattered by ${spec.chunk}`],
-    ['kernel', `${kernel.name}, ${kernel.kind === 'built-in' ? `tile ${kernel.tile.m}x${kernel.tile.n}x${kernel.tile.k}` : `entry ${kernel.entry}, tiles as probed`}, wavefront ${spec.wavefront}`],
+    ['kernel', `${kernel.name}, ${kernel.kind === 'built-in' ? `tile ${kernel.tile.m}x${kernel.tile.n}x${kernel.tile.k}` : `entry ${kernel.entry}, ${found.tiles} tiles as probed`}, wavefront ${spec.wavefront}`],
+    ...(kernel.kind === 'built-in' ? [] : kernelRows(spec, kernel.bindings, found)),
     ['schedule', `${spec.stageTiles} tiles per stage, ${spec.triggerTiles} per DMA block, lag ${spec.lag}${spec.skew === 0 ? '' : `, skew ${spec.skew}`}, overflow ${spec.overflow}`],
     ...spec.faults.map((fault): Row => ['FAULT', `${fault.kind} ${'device' in fault ? `device ${fault.device}, chunk ${fault.chunk}, tile ${fault.tile}` : ''}${'delta' in fault ? `, delta ${fault.delta}` : ''}`.trimEnd()]),
     ['spec', specHash],
   ];
+}
+
+/** What a kernel does besides one plain product. */
+function kernelRows({ gemm: { n } }: RunReport['spec'], { epilogue: { alpha, bias, residual }, splits: declared }: KernelBindings, { batch, splits, ldc }: RunReport['kernel']): Row[] {
+  const bindings = [bias?.binding, residual?.binding].filter((binding) => typeof binding === 'string');
+  const facts = [
+    ...(batch > 1 ? [`batch of ${batch} matrices, each a collective of its own`] : []),
+    ...(splits > 1 ? [`${splits} splits of K along ${declared?.axis}, one dispatch each`] : []),
+    ...(ldc > n ? [`rows of C ${ldc} apart`] : []),
+    ...(alpha === 1 ? [] : [`alpha ${alpha}`]),
+    ...(bias === null ? [] : [`bias along ${bias.along}${bias.binding === null ? ', added by the owners after the reduction' : ''}`]),
+    ...(residual === null ? [] : [`residual times ${residual.beta}`]),
+    ...(bindings.length === 0 ? [] : [`${bindings.join(' and ')} on device 0, zeros on the others`]),
+  ];
+  return facts.length === 0 ? [] : [['', facts.join('; ')]];
+}
+
+/** Devices whose k is one less than the first's are said. */
+function shapeText({ gemm: { m, n, k, kTotal }, devices }: RunReport['spec']): string {
+  const even = kTotal === k * devices;
+  return `${m} x ${n} x ${even ? k : `${k} or ${k - 1}`} (m x n x k per device${even ? '' : `, K = ${kTotal}`})`;
+}
+
+function operandsText(operands: Operands): string {
+  switch (operands.kind) {
+    case 'exact':
+      return `integers ${-operands.range}..${operands.range} without 0`;
+    case 'normal':
+      return 'normal';
+    case 'trained':
+      return `trained (${operands.source})`;
+    case 'files':
+      return `out of files, layout ${operands.layout}`;
+  }
 }
 
 function verdicts({ check, causality, tracker }: RunReport, footnotes: Footnotes): Row[] {
@@ -150,8 +187,8 @@ function wrongTable(elements: readonly WrongElement[], wrong: number): string[] 
   ];
 }
 
-function measuredTable({ measured, spec }: RunReport, footnotes: Footnotes): string[] {
-  const flops = 2 * spec.gemm.m * spec.gemm.n * spec.gemm.k * spec.devices;
+function measuredTable({ measured, spec, check }: RunReport, footnotes: Footnotes): string[] {
+  const flops = 2 * check.elements * spec.gemm.kTotal;
   const cells = MEASURED_FIGURES.map((figure): [string, string, string] => {
     const value = measured[figure.name];
     const rate = figure.name === 'gemmMs' && measured.gemmMs !== null ? ` (here ${formatFlops(flops, measured.gemmMs)})` : '';

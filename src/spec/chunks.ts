@@ -1,4 +1,4 @@
-// Chunks of t3.md: the output is cut along one dimension into one range per device, whose lengths differ by
+// Chunks of t3.md, and slices of K: the output is cut along one dimension into one range per device, whose lengths differ by
 // at most one. The first (length mod devices) chunks are one longer; with fewer rows (columns) than devices
 // the last chunks are empty. Everything here is O(1) per chunk and pure.
 
@@ -20,10 +20,5 @@ export function chunkSizes(length: number, devices: number): number[] {
   return Array.from({ length: devices }, (_, j) => chunkRange(length, devices, j).length);
 }
 
-/** The chunk that holds `index` (0 ≤ index < length). */
-export function chunkOf(length: number, devices: number, index: number): number {
-  const short = Math.floor(length / devices);
-  const longer = length % devices;
-  const firstShort = longer * (short + 1);
-  return index < firstShort ? Math.floor(index / (short + 1)) : longer + Math.floor((index - firstShort) / short);
-}
+/** k of one device: its share of K = `kTotal`, cut like an output. */
+export const depthOf = ({ gemm: { kTotal }, devices }: { readonly gemm: { readonly kTotal: number }; readonly devices: number }, device: number): number => chunkRange(kTotal, devices, device).length;

@@ -2,6 +2,8 @@
 // representable, so the tolerance of the check is zero. Proven before a run from the operands' magnitudes
 // alone; where the proof fails, the Spec is refused (NOT_EXACT), not run with a tolerance.
 
+import { NO_EPILOGUE, type Epilogue } from './kernel-bindings.ts';
+
 /** Integers up to here (2^p for a significand of p bits) are exact in f32. */
 export const F32_EXACT_LIMIT = 2 ** 24;
 /** Largest magnitude that generated exact operands take. */
@@ -38,10 +40,25 @@ export function proveExact({ maxA, maxB, kTotal, columnSumB, rowSumA }: Magnitud
   return { holds: bound <= limit, bound, limit };
 }
 
-/** Largest r ≤ 4 for which operands in −r..r over `kTotal` products are proven exact; 0 where none is. */
-export function largestRange(kTotal: number, limit = F32_EXACT_LIMIT): number {
+/**
+ * The proof for generated operands, bias and residual in −range..range and C = alpha·A·B + bias + beta·residual. alpha and
+ * beta are f32, so whole multiples of some 2^−q, and so is all that is added up: it is exact as long as it stays below
+ * 2^24 of these units. The product alone, before it is scaled, counts in ones.
+ */
+export function proveGenerated(range: number, kTotal: number, { alpha, bias, residual }: Epilogue, limit = F32_EXACT_LIMIT): ExactProof {
+  const product = proveExact({ maxA: range, maxB: range, kTotal }, limit);
+  const beta = residual?.beta ?? 0;
+  let units = 1;
+  while (!Number.isInteger(alpha * units) || !Number.isInteger(beta * units)) units *= 2;
+  const scaled = units * (Math.abs(alpha) * range * range * kTotal + (bias === null ? 0 : range) + Math.abs(beta) * range);
+  const bound = Math.max(product.bound, scaled);
+  return { holds: bound <= limit, bound, limit };
+}
+
+/** Largest r ≤ 4 for which generated values in −r..r over `kTotal` products are proven exact; 0 where none is. */
+export function largestRange(kTotal: number, epilogue: Epilogue = NO_EPILOGUE, limit = F32_EXACT_LIMIT): number {
   for (let r = MAX_RANGE; r >= 1; r--) {
-    if (proveExact({ maxA: r, maxB: r, kTotal }, limit).holds) return r;
+    if (proveGenerated(r, kTotal, epilogue, limit).holds) return r;
   }
   return 0;
 }

@@ -3,7 +3,8 @@
 // breaks and the fix. Limits of the adapter are not known here; the engine checks those.
 import type { ErrorCode } from '../errors.ts';
 import { chunkRange } from './chunks.ts';
-import { F32_EXACT_LIMIT, MAX_RANGE, proveExact } from './exactness.ts';
+import { F32_EXACT_LIMIT, MAX_RANGE, proveGenerated } from './exactness.ts';
+import { NO_EPILOGUE, type Epilogue } from './kernel-bindings.ts';
 import { kernelNamed, kernelNames } from './kernels.ts';
 import type { Fault, KernelChoice, SpecDraft } from './spec.ts';
 import { MAX_DEVICES } from './zoo.ts';
@@ -27,11 +28,12 @@ const U32_MAX = 2 ** 32 - 1;
 
 /** Every way in which `spec` breaks a limit; empty when it is good. Assumes that the types are right. */
 export function specProblems(spec: SpecDraft): Problem[] {
-  const { m, n, k } = spec.gemm;
+  const { m, n, k, kTotal } = spec.gemm;
   const sizes = [
     ...whole('gemm.m', m, 1, U32_MAX, 'give a size of at least 1'),
     ...whole('gemm.n', n, 1, U32_MAX, 'give a size of at least 1'),
     ...whole('gemm.k', k, 1, U32_MAX, 'give a size of at least 1 (k is per device)'),
+    ...whole('gemm.kTotal', kTotal, spec.devices, Number.MAX_SAFE_INTEGER, 'each device needs at least one column of A: take fewer devices'),
     ...whole('devices', spec.devices, 1, MAX_DEVICES, `emulate 1 to ${MAX_DEVICES} devices`),
     ...tileSizes(spec.kernel),
   ];
@@ -50,7 +52,7 @@ export function specProblems(spec: SpecDraft): Problem[] {
   ];
   // What follows divides by sizes and asks the kernel for its grid: only on sizes that are sizes.
   if (sizes.length > 0) return scalars;
-  return [...scalars, ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec)];
+  return [...scalars, ...sliceProblems(spec), ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec)];
 }
 
 function tileSizes(kernel: KernelChoice): Problem[] {
@@ -58,7 +60,12 @@ function tileSizes(kernel: KernelChoice): Problem[] {
   return (['m', 'n', 'k'] as const).flatMap((size) => whole(`kernel.tile.${size}`, kernel.tile[size], 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'));
 }
 
-function volumeProblems({ gemm: { m, n, k }, devices }: SpecDraft): Problem[] {
+function sliceProblems({ gemm: { k, kTotal }, devices }: SpecDraft): Problem[] {
+  const first = chunkRange(kTotal, devices, 0).length;
+  return k === first ? [] : [{ path: 'gemm.k', what: "not the first device's share of K", actual: k, limit: `${kTotal} over ${devices} devices: ${first}`, fix: 'let k and kTotal agree' }];
+}
+
+function volumeProblems({ gemm: { m, n, k, kTotal } }: SpecDraft): Problem[] {
   const matrices = [
     { name: 'C', rows: 'm', columns: 'n', elements: m * n },
     { name: 'A', rows: 'm', columns: 'k', elements: m * k },
@@ -73,29 +80,30 @@ function volumeProblems({ gemm: { m, n, k }, devices }: SpecDraft): Problem[] {
       limit: String(U32_MAX),
       fix: `reduce ${rows} or ${columns}`,
     })),
-    ...(tooLarge.length === 0 && 2 * m * n * k * devices > Number.MAX_SAFE_INTEGER
-      ? [{ path: 'gemm.k', what: 'too many operations to count', actual: `2·m·n·k·devices = ${2 * m * n * k * devices}`, limit: String(Number.MAX_SAFE_INTEGER), fix: 'reduce m, n, k or devices' }]
+    ...(tooLarge.length === 0 && 2 * m * n * kTotal > Number.MAX_SAFE_INTEGER
+      ? [{ path: 'gemm.k', what: 'too many operations to count', actual: `2·m·n·K = ${2 * m * n * kTotal}`, limit: String(Number.MAX_SAFE_INTEGER), fix: 'reduce m, n, k or devices' }]
       : []),
   ];
 }
 
-function exactProblems({ operands, gemm, devices }: SpecDraft): Problem[] {
+function exactProblems({ operands, kernel, gemm: { kTotal } }: SpecDraft): Problem[] {
   if (operands.kind !== 'exact') return [];
   const range = whole('operands.range', operands.range, 1, MAX_RANGE, `exact operands are integers in −r..r, r = 1..${MAX_RANGE}`);
   if (range.length > 0) return range;
-  const kTotal = gemm.k * devices;
-  const proof = proveExact({ maxA: operands.range, maxB: operands.range, kTotal });
-  return proof.holds ? [] : [notExact(kTotal, operands.range)];
+  const epilogue = kernel.kind === 'foreign' ? kernel.bindings.epilogue : NO_EPILOGUE;
+  return proveGenerated(operands.range, kTotal, epilogue).holds ? [] : [notExact(kTotal, operands.range, epilogue)];
 }
 
 /** The refusal of exact operands: even at `range` a partial sum may exceed what f32 holds exactly. */
-export function notExact(kTotal: number, range: number): Problem {
+export function notExact(kTotal: number, range: number, epilogue: Epilogue): Problem {
+  const { bound } = proveGenerated(range, kTotal, epilogue);
+  const plain = bound === range * range * kTotal;
   return {
     path: 'operands',
     what: 'operands cannot be proven exact: a partial sum may exceed the integers that f32 holds',
-    actual: `${range}·${range}·K = ${range * range * kTotal} with K = ${kTotal} over all devices`,
+    actual: plain ? `${range}·${range}·K = ${bound} with K = ${kTotal} over all devices` : `${bound} units of the last place of alpha ${epilogue.alpha}, beta ${epilogue.residual?.beta ?? 0}, with K = ${kTotal} over all devices`,
     limit: `2^24 = ${F32_EXACT_LIMIT}`,
-    fix: `reduce k or devices to K ≤ ${F32_EXACT_LIMIT / range ** 2}, or use --operands normal`,
+    fix: plain ? `reduce k or devices to K ≤ ${F32_EXACT_LIMIT / range ** 2}, or use --operands normal` : 'use an alpha and beta that are small whole numbers or halves, a smaller k, or --operands normal',
     code: 'NOT_EXACT',
   };
 }

@@ -6,7 +6,7 @@
 /** Which operand: its number is part of the hash, so A and B of one device differ. */
 export const MATRIX = { a: 0, b: 1 } as const;
 /** The generator's `kind` in the shader's parameters. */
-export const KIND = { exact: 0, normal: 1 } as const;
+export const KIND = { exact: 0, normal: 1, half: 2 } as const;
 
 export interface OperandStream {
   /** u32. */
@@ -17,7 +17,7 @@ export interface OperandStream {
 
 export interface OperandFill extends OperandStream {
   readonly kind: keyof typeof KIND;
-  /** Largest magnitude of an exact value, 1..32767; ignored for `normal`. */
+  /** Largest magnitude of an exact value, 1..32767; ignored for the others. */
   readonly range: number;
   readonly rows: number;
   readonly columns: number;
@@ -83,10 +83,25 @@ export function normalValue(hash: number): number {
   return Math.fround((sum - NORMAL_MEAN) * NORMAL_SCALE);
 }
 
+/** `kind: half`: the same rounded to f16, for kernels that take their operands so. */
+export const halfValue = (hash: number): number => roundToHalf(normalValue(hash));
+
+const word = new Uint32Array(1);
+const float = new Float32Array(word.buffer);
+
+/** The nearest f16, ties to even; 0 for what is below the normal f16, 2^−14. In bits, so that a shader can do the same. Infinite from 65520 on. */
+export function roundToHalf(value: number): number {
+  float[0] = value;
+  const magnitude = word[0] & 0x7fffffff;
+  if (magnitude < 0x38800000) return 0;
+  word[0] = (word[0] + 0xfff + ((word[0] >>> 13) & 1)) & ~0x1fff;
+  return Math.abs(float[0]) > 65_504 ? Math.sign(value) * Infinity : float[0];
+}
+
 /** The element at (row, column) of one operand; an f32. */
 export function operandValue(kind: keyof typeof KIND, range: number, stream: OperandStream, row: number, column: number): number {
   const hash = elementHash(stream, row, column);
-  return kind === 'exact' ? exactValue(hash, range) : normalValue(hash);
+  return kind === 'exact' ? exactValue(hash, range) : kind === 'normal' ? normalValue(hash) : halfValue(hash);
 }
 
 /** A whole operand (or `rows` rows of it from `firstRow`): rows × columns, row-major. Writes into `out` if given. */
@@ -100,7 +115,8 @@ export function fillOperand(fill: OperandFill, out = new Float32Array(fill.rows 
     if (kind === 'exact') {
       for (let column = 0; column < columns; column++) out[at++] = exactValue(columnHash(start, twist, column), range);
     } else {
-      for (let column = 0; column < columns; column++) out[at++] = normalValue(columnHash(start, twist, column));
+      const value = kind === 'normal' ? normalValue : halfValue;
+      for (let column = 0; column < columns; column++) out[at++] = value(columnHash(start, twist, column));
     }
   }
   return out;

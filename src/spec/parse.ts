@@ -16,16 +16,19 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('unwritten-output') }),
 ]);
 
+const file = z.strictObject({ source: z.string().min(1), hash: sha256 });
+
 const operands = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('exact'), range: count }),
   z.strictObject({ kind: z.literal('normal') }),
   z.strictObject({ kind: z.literal('trained'), source: z.string().min(1), hash: sha256 }),
+  z.strictObject({ kind: z.literal('files'), a: file, b: file, layout: z.enum(['nn', 'nt', 'tn', 'tt']) }),
 ]);
 
 const schema: z.ZodType<Spec> = z.strictObject({
   version: z.literal(1),
   name: z.string(),
-  gemm: z.strictObject({ m: count, n: count, k: count }),
+  gemm: z.strictObject({ m: count, n: count, k: count, kTotal: count }),
   dtype: z.literal('f32'),
   devices: count,
   collective: z.literal('reduce-scatter'),

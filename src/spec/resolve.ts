@@ -2,14 +2,16 @@
 // checked. A request that is incomplete, contradicts itself or breaks a limit is one TilewireError whose path
 // is the flag at fault. Nothing here knows the adapter, so the same request gives the same Spec everywhere.
 import { bug, TilewireError } from '../errors.ts';
-import { chunkSizes } from './chunks.ts';
+import { chunkRange, chunkSizes } from './chunks.ts';
 import { largestRange } from './exactness.ts';
+import { legalTps, splitSubLayer, subLayerNamed, type SubLayer } from './hf-config.ts';
+import { NO_EPILOGUE } from './kernel-bindings.ts';
 import { kernelHash } from './kernel-sources.ts';
 import { kernelNamed } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
 import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, GemmShape, Operands, KernelChoice, OverflowPolicy, Spec, SpecDraft, Tile } from './spec.ts';
-import { layerShape, perDevice } from './zoo.ts';
+import type { Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile } from './spec.ts';
+import { layerShape, MAX_DEVICES } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
 export interface TrainedOperands {
@@ -20,9 +22,28 @@ export interface TrainedOperands {
   readonly hash: string;
 }
 
+/** The user's own matrices, their headers read and their values hashed: the shape is that of C = A·B, however they are stored. */
+export interface FileOperands {
+  readonly m: number;
+  readonly n: number;
+  /** Over all devices. */
+  readonly kTotal: number;
+  readonly a: OperandFile;
+  readonly b: OperandFile;
+  readonly layout: Layout;
+}
+
+/** What a model's config.json says, already read. */
+export interface ModelConfig {
+  readonly file: string;
+  /** What the model is called. */
+  readonly name: string;
+  readonly subLayers: readonly SubLayer[];
+}
+
 type Maybe<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
-/** The flags of `run` and `plan`; what is left out (or undefined) gets its default. `k` is per device. */
+/** The flags of `run` and `plan`, files that they name already read; what is left out (or undefined) gets its default. `k` is per device. */
 export type SpecRequest = Maybe<{
   model: string;
   layer: string;
@@ -34,8 +55,10 @@ export type SpecRequest = Maybe<{
   devices: number;
   collective: Collective;
   algorithm: Algorithm;
-  operands: Operands['kind'];
+  operands: Exclude<Operands['kind'], 'files'>;
   trained: TrainedOperands;
+  files: FileOperands;
+  config: ModelConfig;
   seed: number;
   chunk: ChunkAxis;
   kernelName: string;
@@ -54,6 +77,8 @@ export type SpecRequest = Maybe<{
 }>;
 
 const DEFAULT_KERNEL = 'gemm-register';
+/** Rows of a sub-layer out of a config, which says how long a sequence may be, not how many tokens come together; as in the zoo. */
+export const DEFAULT_TOKENS = 2048;
 /** Stages per step by default: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
 const STAGES_PER_STEP = 4;
 
@@ -80,7 +105,7 @@ export async function resolveDraft(request: SpecRequest): Promise<SpecDraft> {
     collective: request.collective ?? 'reduce-scatter',
     algorithm: request.algorithm ?? 'ring',
     chunk,
-    operands: operandsOf(request, gemm.k * devices),
+    operands: operandsOf(request, gemm.kTotal),
     seed: request.seed ?? 1,
     kernel,
     wavefront: request.wavefront ?? 64,
@@ -137,11 +162,11 @@ export function parseTile(text: string): Tile {
   return { m: Number(match[1]), n: Number(match[2]), k: Number(match[3]) };
 }
 
-type Shape = GemmShape & { readonly name: string; readonly devices: number };
+type Shape = SplitGemmShape & { readonly name: string; readonly devices: number };
 
-/** The shape comes from exactly one of: a trained model's files, the zoo, or m, n, k and devices. */
+/** The shape comes from exactly one of: the user's matrices, a trained model's files, a config, the zoo, or m, n, k and devices. */
 function shapeOf(request: SpecRequest): Shape {
-  const shape = request.operands === 'trained' || request.trained !== undefined ? trainedShape(request) : hasAny(request, ZOO_FLAGS) ? zooShape(request) : givenShape(request);
+  const shape = shapeFrom(request);
   // Before anything divides by them; specProblems looks at them again with all the rest.
   const size = (['m', 'n', 'k', 'devices'] as const).find((key) => !Number.isSafeInteger(shape[key]) || shape[key] < 1);
   if (size) {
@@ -149,6 +174,14 @@ function shapeOf(request: SpecRequest): Shape {
     throw new TilewireError('BAD_FLAG', 'not a size', { path, actual: shape[size], limit: 'a whole number of at least 1', fix: size === 'k' ? 'give a size of at least 1 (k is per device)' : 'give a size of at least 1' });
   }
   return shape;
+}
+
+function shapeFrom(request: SpecRequest): Shape {
+  const { files, trained, config, operands } = request;
+  if (files !== undefined) return filesShape(request, files);
+  if (operands === 'trained' || trained !== undefined) return trainedShape(request);
+  if (config !== undefined) return configShape(request, config);
+  return hasAny(request, ZOO_FLAGS) ? zooShape(request) : givenShape(request);
 }
 
 const ZOO_FLAGS = ['model', 'layer', 'tp', 'tokens'] as const;
@@ -160,7 +193,34 @@ function hasAny(request: SpecRequest, flags: readonly (keyof SpecRequest)[]): bo
 
 function refuseTogether(request: SpecRequest, flags: readonly (keyof SpecRequest)[], beside: string, fix: string): void {
   for (const flag of flags) {
-    if (request[flag] !== undefined) throw new TilewireError('BAD_FLAG', `--${flag} contradicts ${beside}`, { path: `--${flag}`, actual: request[flag], fix });
+    const actual = flag === 'config' ? request.config?.file : request[flag];
+    if (actual !== undefined) throw new TilewireError('BAD_FLAG', `--${flag} contradicts ${beside}`, { path: `--${flag}`, actual, fix });
+  }
+}
+
+/** --devices and --tp mean the same where the shape comes from files or a config. */
+function devicesOf({ tp, devices }: SpecRequest, fix: string): { readonly devices: number; readonly path: string } {
+  if (tp !== undefined && devices !== undefined && tp !== devices) {
+    throw new TilewireError('BAD_FLAG', '--tp contradicts --devices', { path: '--tp', actual: tp, limit: devices, fix: 'give one of them' });
+  }
+  if (devices !== undefined) return { devices, path: '--devices' };
+  if (tp !== undefined) return { devices: tp, path: '--tp' };
+  throw new TilewireError('BAD_FLAG', '--tp is missing', { path: '--tp', fix });
+}
+
+/** The first device's k: slices of K differ by at most one. */
+function firstSlice(kTotal: number, { devices, path }: ReturnType<typeof devicesOf>): number {
+  const most = Math.min(MAX_DEVICES, kTotal);
+  if (Number.isInteger(devices) && devices >= 1 && devices <= most) return chunkRange(kTotal, devices, 0).length;
+  throw new TilewireError('BAD_FLAG', 'K cannot be spread over the devices', { path, actual: devices, limit: `1 to ${most}`, fix: `take fewer devices: each needs at least one of K = ${kTotal}, and ${MAX_DEVICES} are the most` });
+}
+
+/** m, n and k may be repeated, not changed. */
+function refuseOtherSizes(request: SpecRequest, shape: GemmShape, whose: string): void {
+  for (const size of ['m', 'n', 'k'] as const) {
+    if (request[size] !== undefined && request[size] !== shape[size]) {
+      throw new TilewireError('BAD_FLAG', `--${size} contradicts ${whose}`, { path: `--${size}`, actual: request[size], limit: shape[size], fix: 'leave it out' });
+    }
   }
 }
 
@@ -169,10 +229,10 @@ function zooShape(request: SpecRequest): Shape {
   refuseTogether(request, SIZE_FLAGS, 'the model zoo, which gives the shape', 'use either --model --layer --tp --tokens or --m --n --k --devices');
   const missing = model === undefined ? '--model' : layer === undefined ? '--layer' : undefined;
   if (model === undefined || layer === undefined) {
-    throw new TilewireError('BAD_FLAG', `${missing} is missing`, { path: missing!, fix: 'name both, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256' });
+    throw new TilewireError('BAD_FLAG', `${missing} is missing`, { path: missing!, fix: 'name both, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256, or give --config FILE instead of --model' });
   }
   const { name, m, n, k, devices } = layerShape(model, layer, tp, tokens);
-  return { name, m, n, k, devices };
+  return { name, m, n, k, kTotal: k * devices, devices };
 }
 
 function givenShape(request: SpecRequest): Shape {
@@ -181,10 +241,10 @@ function givenShape(request: SpecRequest): Shape {
     const missing = SIZE_FLAGS.filter((flag) => request[flag] === undefined).map((flag) => `--${flag}`);
     throw new TilewireError('BAD_FLAG', `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing`, {
       path: missing[0]!,
-      fix: 'give --m --n --k --devices (k is per device), or a layer of the zoo, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256',
+      fix: 'give --m --n --k --devices (k is per device), a layer of the zoo, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256, or matrices: --a FILE --b FILE --devices 4',
     });
   }
-  return { name: `${m}x${n}x${k} on ${devices}`, m, n, k, devices };
+  return { name: `${m}x${n}x${k} on ${devices}`, m, n, k, kTotal: k * devices, devices };
 }
 
 function trainedShape(request: SpecRequest): Shape {
@@ -193,27 +253,70 @@ function trainedShape(request: SpecRequest): Shape {
     throw new TilewireError('BAD_FLAG', 'trained operand files contradict other operands', { path: '--operands', actual: operands, fix: 'use --operands trained' });
   }
   if (trained === undefined) throw new TilewireError('BAD_FLAG', 'there are no files of a trained model', { path: '--operands', actual: 'trained', fix: 'use --operands exact or normal' });
-  refuseTogether(request, ['model', 'layer', 'tokens'], '--operands trained, whose files give the shape', 'leave it out');
-  if (request.tp !== undefined && request.devices !== undefined && request.tp !== request.devices) {
-    throw new TilewireError('BAD_FLAG', '--tp contradicts --devices', { path: '--tp', actual: request.tp, limit: request.devices, fix: 'give one of them' });
-  }
-  const devices = request.devices ?? request.tp;
-  if (devices === undefined) throw new TilewireError('BAD_FLAG', '--tp is missing', { path: '--tp', fix: 'say over how many devices K is split, e.g. --tp 4' });
-  const k = perDevice(trained.k, devices, request.devices === undefined ? '--tp' : '--devices');
-  const shape = { m: trained.m, n: trained.n, k };
-  for (const size of ['m', 'n', 'k'] as const) {
-    if (request[size] !== undefined && request[size] !== shape[size]) {
-      throw new TilewireError('BAD_FLAG', `--${size} contradicts the trained model's files`, { path: `--${size}`, actual: request[size], limit: shape[size], fix: 'leave it out' });
-    }
-  }
-  return { name: `${trained.source} TP ${devices}`, ...shape, devices };
+  refuseTogether(request, ['model', 'config', 'layer', 'tokens'], '--operands trained, whose files give the shape', 'leave it out');
+  const given = devicesOf(request, 'say over how many devices K is split, e.g. --tp 4');
+  const shape = { m: trained.m, n: trained.n, k: firstSlice(trained.k, given) };
+  refuseOtherSizes(request, shape, "the trained model's files");
+  return { name: `${trained.source} TP ${given.devices}`, ...shape, kTotal: trained.k, devices: given.devices };
 }
 
-function operandsOf({ operands, trained }: SpecRequest, kTotal: number): Operands {
+function filesShape(request: SpecRequest, { m, n, kTotal, a, b, layout }: FileOperands): Shape {
+  const { config } = request;
+  refuseTogether(request, ['operands', 'model', 'tokens'], '--a and --b, whose files give values and shape', 'leave it out');
+  if (config === undefined) refuseTogether(request, ['layer'], '--a and --b without --config: there is no model to have it', 'give --config FILE as well, or leave it out');
+  const given = devicesOf(request, 'say over how many devices K is split, e.g. --tp 4');
+  if (config !== undefined) {
+    const subLayer = subLayerAsked(config, request.layer);
+    if (kTotal !== subLayer.totalK || n !== subLayer.n) {
+      throw new TilewireError('BAD_FLAG', `the files do not hold the ${subLayer.name} of ${config.file}`, {
+        path: '--config',
+        actual: `K = ${kTotal}, n = ${n} (${a.source}, ${b.source}, layout ${layout})`,
+        limit: `K = ${subLayer.totalK}, n = ${subLayer.n} (${config.file})`,
+        fix: 'name the files of that sub-layer, another --layer, or the --layout in which they are stored',
+      });
+    }
+    splitOver(subLayer, given);
+  }
+  const shape = { m, n, k: firstSlice(kTotal, given) };
+  refuseOtherSizes(request, shape, `${a.source} and ${b.source}`);
+  return { name: `${a.source} · ${b.source} TP ${given.devices}`, ...shape, kTotal, devices: given.devices };
+}
+
+function configShape(request: SpecRequest, config: ModelConfig): Shape {
+  refuseTogether(request, ['model', 'm', 'n', 'k'], '--config, which gives the shape', 'use --config with --layer, --tp and --tokens, which is m');
+  const subLayer = subLayerAsked(config, request.layer);
+  const given = devicesOf(request, `use one of ${legalTps(subLayer).join(', ')}`);
+  const { k } = splitOver(subLayer, given);
+  return { name: `${config.name} ${subLayer.name} TP ${given.devices}`, m: request.tokens ?? DEFAULT_TOKENS, n: subLayer.n, k, kTotal: subLayer.totalK, devices: given.devices };
+}
+
+/** The sub-layer that --layer names; BAD_FLAG, listing those of the config, where it names none. */
+export function subLayerAsked({ file, subLayers }: ModelConfig, layer: string | undefined): SubLayer {
+  if (layer !== undefined) return subLayerNamed(subLayers, layer);
+  throw new TilewireError('BAD_FLAG', '--layer is missing', {
+    path: '--layer',
+    limit: `a sub-layer of ${file}`,
+    lines: subLayers.map(({ name, aliases, totalK, n, layers }) => `${name}${aliases.length > 0 ? ` (or ${aliases.join(', ')})` : ''}: K = ${totalK}, n = ${n}, in ${layers} ${layers === 1 ? 'layer' : 'layers'}`),
+    fix: `use one of ${subLayers.map(({ name }) => name).join(', ')}`,
+  });
+}
+
+/** Blames the flag that was given. */
+function splitOver(subLayer: SubLayer, { devices, path }: ReturnType<typeof devicesOf>): ReturnType<typeof splitSubLayer> {
+  try {
+    return splitSubLayer(subLayer, devices);
+  } catch (error) {
+    throw error instanceof TilewireError ? new TilewireError(error.code, error.what, { ...error.fields, path }) : error;
+  }
+}
+
+function operandsOf({ operands, trained, files, foreign }: SpecRequest, kTotal: number): Operands {
+  if (files) return { kind: 'files', a: files.a, b: files.b, layout: files.layout };
   if (trained) return { kind: 'trained', source: trained.source, hash: trained.hash };
   if (operands === 'normal') return { kind: 'normal' };
-  const range = largestRange(kTotal);
-  if (range === 0) throw refusal(notExact(kTotal, 1));
+  const epilogue = foreign?.bindings.epilogue ?? NO_EPILOGUE;
+  const range = largestRange(kTotal, epilogue);
+  if (range === 0) throw refusal(notExact(kTotal, 1, epilogue));
   return { kind: 'exact', range };
 }
 
@@ -229,6 +332,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   'gemm.m': '--m',
   'gemm.n': '--n',
   'gemm.k': '--k',
+  'gemm.kTotal': '--devices',
   'kernel.name': '--kernel-name',
   'kernel.tile': '--tile',
   'kernel.tile.m': '--tile',

@@ -11,11 +11,19 @@ export interface Tile {
   readonly k: number;
 }
 
-/** C = Σ over devices of A_d (m × k) · B_d (k × n), row-major. `k` is per device. */
+/** One device's GEMM: A_d (m × k) · B_d (k × n), row-major. */
 export interface GemmShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+}
+
+/**
+ * C = Σ over devices of A_d · B_d. `kTotal` is K over all devices, of which each has a slice; slices differ by at most one, the
+ * longer ones first (`depthOf` of chunks.ts). `k` is the first device's, and where K is divisible everybody's.
+ */
+export interface SplitGemmShape extends GemmShape {
+  readonly kTotal: number;
 }
 
 export type Collective = 'reduce-scatter';
@@ -25,12 +33,23 @@ export type OverflowPolicy = 'spill' | 'stall';
 
 /**
  * Where operand values come from. `exact`: integers in −range..range without 0, every partial sum exactly
- * representable; `normal`: near-normal reals (sum of four uniforms); `trained`: rows and weights of a trained Transformer.
+ * representable; `normal`: near-normal reals (sum of four uniforms); `trained`: rows and weights of a trained Transformer;
+ * `files`: matrices of the user's own.
  */
 export type Operands =
   | { readonly kind: 'exact'; readonly range: number }
   | { readonly kind: 'normal' }
-  | { readonly kind: 'trained'; readonly source: string; readonly hash: string };
+  | { readonly kind: 'trained'; readonly source: string; readonly hash: string }
+  | { readonly kind: 'files'; readonly a: OperandFile; readonly b: OperandFile; readonly layout: Layout };
+
+/** First letter A, second B: `n` as in C = A·B (m × K, K × n), `t` its transpose (K × m, n × K: how PyTorch keeps weights). */
+export type Layout = 'nn' | 'nt' | 'tn' | 'tt';
+
+/** A matrix as it is in its file, `source` without the folder; `hash` is the SHA-256 of its values as little-endian f32, row by row. */
+export interface OperandFile {
+  readonly source: string;
+  readonly hash: string;
+}
 
 /**
  * A deliberate defect, to see it caught. `device`, `chunk`, `tile` as in `plan/plan.ts`; `delta` in updates' elements.
@@ -62,7 +81,7 @@ export interface Spec {
   readonly version: 1;
   /** What a reader calls it, e.g. `t-nlg fc2 TP 8`; no meaning to the run. */
   readonly name: string;
-  readonly gemm: GemmShape;
+  readonly gemm: SplitGemmShape;
   readonly dtype: 'f32';
   /** N of t3.md: the number of emulated devices. */
   readonly devices: number;

@@ -94,7 +94,7 @@ export function layerShape(modelName: string, layerName: string, tp?: number, to
 }
 
 /** K / devices; BAD_FLAG at `path`, naming the numbers that would divide, where it is not whole. */
-export function perDevice(totalK: number, devices: number, path: string): number {
+function perDevice(totalK: number, devices: number, path: string): number {
   if (Number.isInteger(devices) && devices >= 1 && devices <= MAX_DEVICES && totalK % devices === 0) return totalK / devices;
   const dividing = Array.from({ length: MAX_DEVICES }, (_, i) => i + 1).filter((d) => totalK % d === 0);
   throw new TilewireError('BAD_FLAG', `K = ${totalK} cannot be split evenly over the devices`, {

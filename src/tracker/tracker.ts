@@ -70,7 +70,7 @@ export class Tracker {
     });
     this.#sets = Array.from({ length: geometry.sets }, () => new Map());
     this.#stalled = Array.from({ length: geometry.sets }, () => []);
-    this.#stepOfChunk = new Int32Array(plan.devices);
+    this.#stepOfChunk = new Int32Array(tiling.chunks.length);
     plan.mapping.order[device].forEach((chunk, step) => (this.#stepOfChunk[chunk] = step));
   }
 

@@ -73,6 +73,8 @@ export interface Measured {
 export interface RunReport {
   readonly spec: Spec;
   readonly specHash: string;
+  /** What the kernel was found to be: workgroups that store, matrices of its batch, splits of K, elements from row to row of C. */
+  readonly kernel: { readonly tiles: number; readonly batch: number; readonly splits: number; readonly ldc: number };
   readonly check: Check;
   readonly causality: { readonly events: number; readonly violations: number; readonly eventHash: string };
   readonly ledger: { readonly balanced: boolean; readonly total: LedgerRow; readonly devices: readonly LedgerRow[] };

@@ -28,6 +28,15 @@ test('every flag of the Spec arrives in the request under its name', () => {
   expect(specRequest(parse('--model', 't-nlg', '--layer', 'fc2', '--tp', '8', '--tokens', '256'))).toEqual({ model: 't-nlg', layer: 'fc2', tp: 8, tokens: 256 });
 });
 
+test('files are not part of the request until they are read', () => {
+  const flags = parse('--a', 'x.npy', '--b', 'y.npy', '--layout', 'nt', '--config', 'config.json', '--layer', 'op');
+  expect(givenSpecFlags(flags)).toEqual(['--config', '--layer', '--a', '--b', '--layout']);
+  expect(specRequest(flags)).toEqual({ layer: 'op' });
+  const config = { file: 'config.json', name: 'config', subLayers: [] };
+  expect(specRequest(flags, { config })).toEqual({ layer: 'op', config });
+  expect(refusal(() => parse('--layout', 'nnn'))).toContain('at --layout, found nnn, limit nn, nt, tn, tt');
+});
+
 test('nothing given is nothing said: defaults are the Spec\'s to choose', () => {
   expect(specRequest(parse())).toEqual({});
   expect(givenSpecFlags(parse('--timeout', '5'))).toEqual([]);

@@ -21,7 +21,7 @@ test('a comparison that overlooks what is wrong, or makes it up', () => {
   expect(disagreements(bitsOf(1, 2, 3), bitsOf(1, 2, 3), { compared: 3, wrong: 2 })).toHaveLength(1);
 });
 
-const spec = { gemm: { m: 9, n: 13, k: 5 }, devices: 3, seed: 7 };
+const spec = { gemm: { m: 9, n: 13, k: 5, kTotal: 15 }, rows: 9, devices: 3, seed: 7 };
 const partial = (device: number, row: number, column: number): number => {
   const value = (matrix: OperandStream['matrix'], r: number, c: number): number => operandValue('exact', 4, { seed: spec.seed, device, matrix }, r, c);
   let sum = 0;

@@ -79,12 +79,12 @@ describe('written out by hand: 6 rows over 5 devices, tiles of 4 rows × 2 colum
     expect(dispatchesOf(plan, [], 3)).toEqual([]);
   });
 
-  test('extra FLOPs: 2k per element of a tile for each time that it runs again, on every device', () => {
-    expect(extraFlops(plan, 10, 3)).toBe(0);
+  test('extra FLOPs: 2k per element of a tile for each time that it runs again, on every device: 2K for K over all of them', () => {
+    expect(extraFlops(plan, 5 * 10, 3)).toBe(0);
     // Tiles 0 and 1, 8 elements each, run twice.
-    expect(extraFlops(plan, 10, 2)).toBe(5 * 2 * 10 * 16);
+    expect(extraFlops(plan, 5 * 10, 2)).toBe(5 * 2 * 10 * 16);
     // Tiles 0 and 1 run three times, tiles 2 and 3 (4 elements each) twice.
-    expect(extraFlops(plan, 10, 1)).toBe(5 * 2 * 10 * (2 * 16 + 8));
+    expect(extraFlops(plan, 5 * 10, 1)).toBe(5 * 2 * 10 * (2 * 16 + 8));
   });
 
   test('the part that a tile has of a chunk', () => {
@@ -106,7 +106,7 @@ test('extra FLOPs are those of the dispatches beyond the first of each tile', ()
           elements += (runs.filter((ran) => ran === tile).length - 1) * own.reduce((sum, count) => sum + count, 0);
         }
       }
-      expect(extraFlops(plan, 7, maxSlots)).toBe(elements * 14);
+      expect(extraFlops(plan, 7 * plan.devices, maxSlots)).toBe(elements * 14);
     }),
     { numRuns: 40 },
   );

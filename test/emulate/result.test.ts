@@ -3,8 +3,7 @@ import { expect, test, vi } from 'vitest';
 import { describe as describeWrong, gather, suspectsOf, type Suspect } from '../../src/emulate/result.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import { elementAt } from '../../src/plan/tiling.ts';
-import { chunkOf } from '../../src/spec/chunks.ts';
-import { footprintFor, planCases, planFor } from '../support/plans.ts';
+import { chunkHolding, footprintFor, planCases, planFor } from '../support/plans.ts';
 import { randomOf } from '../support/random.ts';
 
 // A buffer of these tests is its contents.
@@ -19,12 +18,12 @@ test('the owners’ chunks are put together where they belong, whatever their or
       const { tiling } = plan;
       const owned = tiling.chunks.map((chunk) => {
         const words = Uint32Array.from({ length: Math.max(1, chunk.elements) }, (_, dense) => {
-          const { row, column } = elementAt(chunk, tiling.axis, dense);
+          const { row, column } = elementAt(chunk, dense);
           return row * tiling.n + column + 1;
         });
         return { words } as unknown as GPUBuffer;
       });
-      expect([...(await gather({} as Gpu, plan, (chunk) => owned[chunk]))]).toEqual(Array.from({ length: given.m * given.n }, (_, at) => at + 1));
+      expect([...(await gather({} as Gpu, plan, (chunk) => owned[chunk]))]).toEqual(Array.from({ length: tiling.m * tiling.n }, (_, at) => at + 1));
     }),
     { numRuns: 60 },
   );
@@ -56,17 +55,17 @@ test('names the owner, the chunk, the tile, and the device whose contribution is
       fc.pre(given.devices > 1);
       const plan = planFor(given);
       const random = randomOf(seed);
-      const row = random(given.m);
+      const row = random(plan.tiling.m);
       const column = random(given.n);
       const culprit = random(given.devices);
       const whole = Array.from({ length: given.devices }, (_, d) => partial(d, row, column)).reduce((sum, value) => sum + value, 0);
       const bits = bitsOf(whole + sign * partial(culprit, row, column));
       const [wrong, ...more] = describeWrong(plan, given.algorithm, [{ row, column, expected: whole, bits, tolerance: 0 }], partial);
-      const chunk = given.chunk === 'rows' ? chunkOf(given.m, given.devices, row) : chunkOf(given.n, given.devices, column);
+      const chunk = chunkHolding(given, row, column);
       const { owner, wavefronts } = footprintFor(given);
       expect(more).toEqual([]);
       expect(wrong).toEqual({
-        row, column, device: chunk, chunk, tile: Math.floor(owner[row * given.n + column] / wavefronts), expected: whole,
+        row, column, device: chunk % given.devices, chunk, tile: Math.floor(owner[row * given.n + column] / wavefronts), expected: whole,
         actual: whole + sign * partial(culprit, row, column), missing: sign < 0 ? [culprit] : [], doubled: sign > 0 ? [culprit] : [],
       });
     }),

@@ -69,10 +69,22 @@ describe('an event with another peer', () => {
 /** The next event that cannot be without this one. */
 function effectOf(plan: Plan, events: readonly Event[], cause: number): number {
   const { kind, device, subject, peer } = events[cause];
-  const { wavefronts, partBlock } = plan.tiling;
+  const { wavefronts, partBlock, pieceElements } = plan.tiling;
   const partOf = (piece: number): number => Math.floor(piece / wavefronts);
-  const follows: Record<EventKind, (event: Event) => boolean> = {
-    store: (event) => event.kind === 'landed' && event.via !== 'dma' && event.peer === device && partOf(event.subject) === subject && event.device === peer,
+  if (kind === 'store') {
+    // A split's store: the first landing for which those before it are not enough, unless the next split is stored before it: a
+    // log does not tell splits apart.
+    const stores = [...events.keys()].filter((at) => events[at].kind === 'store' && events[at].device === device && events[at].subject === subject && events[at].peer === peer);
+    const earlier = stores.indexOf(cause);
+    const landed = new Map<number, number>();
+    const effect = events.findIndex((event) => {
+      if (event.kind !== 'landed' || event.via === 'dma' || event.peer !== device || partOf(event.subject) !== subject || event.device !== peer) return false;
+      landed.set(event.subject, (landed.get(event.subject) ?? 0) + event.value);
+      return landed.get(event.subject)! > earlier * pieceElements[event.subject];
+    });
+    return stores[earlier + 1] < effect ? -1 : effect;
+  }
+  const follows: Record<Exclude<EventKind, 'store'>, (event: Event) => boolean> = {
     landed: (event) => event.kind === 'complete' && event.device === device && event.subject === subject,
     complete: (event) => event.kind === 'trigger' && event.device === device && event.subject === partBlock[partOf(subject)],
     trigger: (event) => event.kind === 'send' && event.device === device && event.subject === subject,
@@ -167,6 +179,63 @@ describe('a rule broken at one place', () => {
   });
 });
 
+describe('an update with the other op', () => {
+  test.each(['store', 'apply'] as const)('%s', (kind) => {
+    flags(kind, (events, at) => events.with(at, { ...events[at], value: 1 - events[at].value }));
+  });
+});
+
+describe('split-K', () => {
+  const split = fc.tuple(cases, fc.integer({ min: 2, max: 4 })).map(([given, count]): PlanCase => ({ ...given, splits: { count, axis: 'z', seed: count } }));
+
+  test('a part stored once more than there are splits, as an update that nobody counts', () => {
+    flags('store', (events, at) => [...events, { ...events[at], time: events.at(-1)!.time, value: 1 }], split);
+  });
+
+  test('a part stored once more, counted as well, before it was complete', () => {
+    flags('store', (events, at, { tiling: { wavefronts } }) => {
+      const { device, subject, peer } = events[at];
+      const landed = events.findIndex((event) => event.kind === 'landed' && event.via !== 'dma' && event.peer === device && Math.floor(event.subject / wavefronts) === subject && event.device === peer);
+      return events.toSpliced(landed + 1, 0, { ...events[at], time: events[landed].time, value: 1 }, events[landed]);
+    }, split);
+  });
+
+  test('a split whose updates land though nobody stored it', () => {
+    // The last of a part in a memory: the op bits of the others stay right.
+    flags('store', (events, at) => {
+      const { device, subject, peer } = events[at];
+      return events.toSpliced(events.findLastIndex((event) => event.kind === 'store' && event.device === device && event.subject === subject && event.peer === peer && event.value === 1), 1);
+    }, split);
+  });
+
+  test('a split that nobody stored, nor saw land', () => {
+    flags('store', (events, at, { tiling: { wavefronts } }) => {
+      const { device, subject, peer } = events[at];
+      const stored = events.findLastIndex((event) => event.kind === 'store' && event.device === device && event.subject === subject && event.peer === peer && event.value === 1);
+      const piece = events.find((event) => event.kind === 'landed' && event.via !== 'dma' && event.peer === device && event.device === peer && Math.floor(event.subject / wavefronts) === subject)!.subject;
+      const landed = events.findLastIndex((event) => event.kind === 'landed' && event.via !== 'dma' && event.peer === device && event.device === peer && event.subject === piece);
+      return events.filter((_, index) => index !== stored && index !== landed);
+    }, split);
+  });
+
+  test('splits that are all said to be the first', () => {
+    flags('store', (events, at) => (events[at].value === 0 ? undefined : events.with(at, { ...events[at], value: 0 })), split);
+  });
+
+  test('says which part, by whom, and how often', () => {
+    const given: PlanCase = { m: 2, n: 2, devices: 2, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 1, threadN: 2, lanesX: 1, lanesY: 1, wavefront: 1 }, splits: { count: 3, axis: 'x', seed: 1 } };
+    const plan = planFor(given);
+    const events = [...simulate(plan, { seed: 2 }).log];
+    const { time } = events.at(-1)!;
+    const again = { ...events.find(({ kind }) => kind === 'store')!, time, value: 1 };
+    const key = `part ${again.subject} by ${again.device} to ${again.peer}`;
+    expect(checkCausality(plan, logOf([...events, again, again]))).toEqual([
+      `store at ${time} on device ${again.device}: happened 4 times (${key})`,
+      `store at ${time} on device ${again.device}: happened 5 times (${key})`,
+    ]);
+  });
+});
+
 test('says what is wrong, when and where', () => {
   const given: PlanCase = { m: 3, n: 3, devices: 3, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 1, threadN: 3, lanesX: 1, lanesY: 1, wavefront: 1 } };
   const plan = planFor(given);
@@ -190,10 +259,10 @@ function moved(events: readonly Event[], from: number, to: number): Event[] {
 }
 
 /** Changes a random event of this kind in the log of a random run; the change must be seen wherever it can be made. */
-function flags(kind: EventKind, change: (events: readonly Event[], at: number, plan: Plan, random: Random) => readonly Event[] | undefined): void {
+function flags(kind: EventKind, change: (events: readonly Event[], at: number, plan: Plan, random: Random) => readonly Event[] | undefined, of = cases): void {
   let times = 0;
   fc.assert(
-    fc.property(cases, fc.nat(), (given, seed) => {
+    fc.property(of, fc.nat(), (given, seed) => {
       const plan = planFor(given);
       const random = randomOf(seed);
       const events = [...simulate(plan, { seed }).log];

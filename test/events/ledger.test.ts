@@ -1,14 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { checkLedger, ledgerOf, totalOf } from '../../src/events/ledger.ts';
-import { expectedLedger } from '../../src/plan/closed-forms.ts';
+import { collectiveLedger, expectedLedger } from '../../src/plan/closed-forms.ts';
 import { EventLog, type Event } from '../../src/events/log.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { planCases, planFor } from '../support/plans.ts';
 import { randomOf } from '../support/random.ts';
 import { simulate } from '../support/simulate.ts';
 
-const closedForm = (plan: Plan, algorithm: 'ring' | 'direct') => expectedLedger(algorithm, plan.tiling.chunks.map(({ elements }) => elements));
+const closedForm = (plan: Plan, algorithm: 'ring' | 'direct') => expectedLedger(algorithm, plan);
 
 function logOf(events: readonly Event[]): EventLog {
   const log = new EventLog();
@@ -18,7 +18,7 @@ function logOf(events: readonly Event[]): EventLog {
 
 describe('the closed forms, written out by hand for chunks of 5, 4, 4 and 0 elements of 4 bytes', () => {
   test('ring', () => {
-    expect(expectedLedger('ring', [5, 4, 4, 0])).toEqual([
+    expect(collectiveLedger('ring', [5, 4, 4, 0])).toEqual([
       { storeBytes: 36, transferBytes: 16, linkBytes: 32, reductionBytes: 36 },
       { storeBytes: 36, transferBytes: 20, linkBytes: 36, reductionBytes: 36 },
       { storeBytes: 52, transferBytes: 36, linkBytes: 36, reductionBytes: 52 },
@@ -27,7 +27,7 @@ describe('the closed forms, written out by hand for chunks of 5, 4, 4 and 0 elem
   });
 
   test('direct', () => {
-    expect(expectedLedger('direct', [5, 4, 4, 0])).toEqual([
+    expect(collectiveLedger('direct', [5, 4, 4, 0])).toEqual([
       { storeBytes: 20, transferBytes: 0, linkBytes: 32, reductionBytes: 60 },
       { storeBytes: 16, transferBytes: 0, linkBytes: 36, reductionBytes: 48 },
       { storeBytes: 16, transferBytes: 0, linkBytes: 36, reductionBytes: 48 },
@@ -36,13 +36,50 @@ describe('the closed forms, written out by hand for chunks of 5, 4, 4 and 0 elem
   });
 
   test.each(['ring', 'direct'] as const)('%s: one device stores everything and moves nothing', (algorithm) => {
-    expect(expectedLedger(algorithm, [7])).toEqual([{ storeBytes: 28, transferBytes: 0, linkBytes: 0, reductionBytes: 0 }]);
+    expect(collectiveLedger(algorithm, [7])).toEqual([{ storeBytes: 28, transferBytes: 0, linkBytes: 0, reductionBytes: 0 }]);
+    expect(collectiveLedger(algorithm, [7], 3)).toEqual([{ storeBytes: 84, transferBytes: 0, linkBytes: 0, reductionBytes: 0 }]);
+  });
+
+  test('ring, two splits: every store twice, those of step 1 over the link; each transfer once', () => {
+    expect(collectiveLedger('ring', [5, 4, 4, 0], 2)).toEqual([
+      { storeBytes: 72, transferBytes: 16, linkBytes: 48, reductionBytes: 52 },
+      { storeBytes: 72, transferBytes: 20, linkBytes: 52, reductionBytes: 36 },
+      { storeBytes: 104, transferBytes: 36, linkBytes: 36, reductionBytes: 72 },
+      { storeBytes: 64, transferBytes: 32, linkBytes: 72, reductionBytes: 48 },
+    ]);
+  });
+
+  test('ring of two, three splits: everything but the own chunk over the link, three times', () => {
+    expect(collectiveLedger('ring', [5, 4], 3)).toEqual([
+      { storeBytes: 60, transferBytes: 0, linkBytes: 48, reductionBytes: 60 },
+      { storeBytes: 48, transferBytes: 0, linkBytes: 60, reductionBytes: 48 },
+    ]);
+  });
+
+  test('direct, three splits: three of everything', () => {
+    expect(collectiveLedger('direct', [5, 4, 4, 0], 3)).toEqual([
+      { storeBytes: 60, transferBytes: 0, linkBytes: 96, reductionBytes: 180 },
+      { storeBytes: 48, transferBytes: 0, linkBytes: 108, reductionBytes: 144 },
+      { storeBytes: 48, transferBytes: 0, linkBytes: 108, reductionBytes: 144 },
+      { storeBytes: 0, transferBytes: 0, linkBytes: 156, reductionBytes: 0 },
+    ]);
+  });
+
+  test('a batch: each matrix is a collective of its own, and a device moves the sum', () => {
+    // Two matrices of 13 × 1, rows over 4 devices: chunks of 4, 3, 3, 3.
+    const plan = planFor({ m: 13, n: 1, batch: 2, devices: 4, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 2, threadN: 1, lanesX: 1, lanesY: 1, wavefront: 1 } });
+    expect(expectedLedger('ring', plan)).toEqual([
+      { storeBytes: 80, transferBytes: 48, linkBytes: 72, reductionBytes: 80 },
+      { storeBytes: 80, transferBytes: 56, linkBytes: 80, reductionBytes: 80 },
+      { storeBytes: 80, transferBytes: 56, linkBytes: 80, reductionBytes: 80 },
+      { storeBytes: 72, transferBytes: 48, linkBytes: 80, reductionBytes: 72 },
+    ]);
   });
 });
 
 test('equal chunks, in units of a chunk: N − 2 read by DMAs, 2N − 2 written, N − 1 over the link', () => {
   for (let devices = 2; devices <= 64; devices++)
-    for (const { storeBytes, transferBytes, linkBytes, reductionBytes } of expectedLedger('ring', Array.from({ length: devices }, () => 1))) {
+    for (const { storeBytes, transferBytes, linkBytes, reductionBytes } of collectiveLedger('ring', Array.from({ length: devices }, () => 1))) {
       const chunks = [transferBytes, storeBytes + reductionBytes, linkBytes].map((bytes) => bytes / 4);
       if (chunks.join() !== [devices - 2, 2 * devices - 2, devices - 1].join()) throw new Error(`${devices} devices: ${chunks.join()}`);
     }
@@ -50,14 +87,14 @@ test('equal chunks, in units of a chunk: N − 2 read by DMAs, 2N − 2 written,
 
 test('what leaves over links arrives, for any chunks', () => {
   fc.assert(
-    fc.property(fc.constantFrom('ring' as const, 'direct' as const), fc.array(fc.nat({ max: 1e6 }), { minLength: 1, maxLength: 64 }), (algorithm, chunks) => {
-      const { linkBytes, reductionBytes } = totalOf(expectedLedger(algorithm, chunks));
+    fc.property(fc.constantFrom('ring' as const, 'direct' as const), fc.array(fc.nat({ max: 1e6 }), { minLength: 1, maxLength: 64 }), fc.integer({ min: 1, max: 4 }), (algorithm, chunks, splits) => {
+      const { linkBytes, reductionBytes } = totalOf(collectiveLedger(algorithm, chunks, splits));
       expect(linkBytes).toBe(reductionBytes);
     }),
   );
 });
 
-test('the sums of a run are the closed forms: any devices, unequal and empty chunks, both algorithms', () => {
+test('the sums of a run are the closed forms: any devices, splits and matrices, unequal and empty chunks, both algorithms', () => {
   fc.assert(
     fc.property(planCases({ side: 13, devices: 13 }), fc.nat(), (given, seed) => {
       const plan = planFor(given);
@@ -65,14 +102,14 @@ test('the sums of a run are the closed forms: any devices, unequal and empty chu
       expect(rows).toEqual(closedForm(plan, given.algorithm));
       expect(checkLedger(rows, closedForm(plan, given.algorithm))).toEqual([]);
     }),
-    { numRuns: 50 },
+    { numRuns: 80 },
   );
 });
 
 test.each([1, 2, 3, 16, 31, 64])('so with %i devices', (devices) => {
   for (const algorithm of ['ring', 'direct'] as const)
-    for (const m of [3, 65]) {
-      const plan = planFor({ m, n: 1, devices, algorithm, chunk: 'rows', stageTiles: 5, triggerTiles: 2, tiles: { kind: 'grid', threadM: 3, threadN: 1, lanesX: 2, lanesY: 1, wavefront: 1 } });
+    for (const [m, more] of [[3, {}], [65, {}], [33, { splits: { count: 3, axis: 'x', seed: 5 } }], [17, { batch: 2, splits: { count: 2, axis: 'z', seed: 5 } }]] as const) {
+      const plan = planFor({ ...more, m, n: 1, devices, algorithm, chunk: 'rows', stageTiles: 5, triggerTiles: 2, tiles: { kind: 'grid', threadM: 3, threadN: 1, lanesX: 2, lanesY: 1, wavefront: 1 } });
       expect(ledgerOf(plan, simulate(plan, { seed: devices }).log)).toEqual(closedForm(plan, algorithm));
     }
 });

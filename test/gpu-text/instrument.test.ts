@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { gridFootprint } from '../../src/plan/footprint.ts';
 import { planOf } from '../../src/plan/plan.ts';
+import { elementAt, type Chunk } from '../../src/plan/tiling.ts';
 import { TilewireError } from '../../src/errors.ts';
 import { instrument, INSTRUMENTED_ENTRY, type Instrumentation } from '../../src/gpu/instrument.ts';
 import { footprintOf } from '../../src/gpu/probe.ts';
@@ -16,11 +17,14 @@ import type { ChunkAxis, GemmShape } from '../../src/spec/spec.ts';
 import { interpret, interpretLockstep } from './interpret.ts';
 
 /** One chunk, everything stored: the simplest space. */
-const STORING = { SLOTS: 1, OP: 0, COLUMNS: 0, GUARD: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
+const STORING = { SLOTS: 1, OP: 0, DENSE: 1, GUARD: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
 const spaceOf = (constants: Partial<typeof STORING>): string => specialise(SHADERS.outputSpace, { ...STORING, ...constants }).code;
 
 const PLAIN: Instrumentation = { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize: [4, 1, 1], grid: [2, 1, 1], elements: 8, space: spaceOf({}) };
 const rewrite = (code: string, options: Partial<Instrumentation> = {}): string => instrument(code, { ...PLAIN, ...options });
+
+/** What a dispatch is told of the chunks that it binds. */
+const slotsOf = (chunks: readonly Chunk[]): { uniform: Uint32Array } => ({ uniform: Uint32Array.from(chunks.flatMap(({ row, rows, column, columns }) => [row, rows, column, columns])) });
 
 /** Lines (from 1) of the user's text that are no longer what they were. */
 function changedLines(code: string, result: string): number[] {
@@ -53,7 +57,7 @@ function run(code: string, options: Partial<Instrumentation> = {}): { values: nu
   const values = new Float32Array(8).fill(-1);
   const counters = new Uint32Array(4);
   // Workgroup 0 counts in 0 and 1, workgroup 1 in 2 and 3.
-  interpret(text, [4, 1, 1], [2, 1, 1], { 0: { 0: Float32Array.from([10, 11, 12, 13, 14, 15, 16, 17]) }, 1: { 0: Uint32Array.from([0, 0, 0, 1, 2, 0]), 1: counters, 2: { uniform: Uint32Array.of(0, 8) }, 3: values } });
+  interpret(text, [4, 1, 1], [2, 1, 1], { 0: { 0: Float32Array.from([10, 11, 12, 13, 14, 15, 16, 17]) }, 1: { 0: Uint32Array.from([0, 0, 0, 1, 2, 0]), 1: counters, 2: { uniform: Uint32Array.of(0, 8, 0, 1) }, 3: values } });
   return { values: [...values], counters: [...counters] };
 }
 
@@ -103,20 +107,19 @@ describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
     const plan = planOf({ devices: 2, algorithm: 'ring', chunk: axis satisfies ChunkAxis, stageTiles: 99, triggerTiles: 1 }, footprint);
     const { tiling } = plan;
     const op = ops[0] === ops[1] ? ops[0] : 2;
-    const text = rewritten({ SLOTS: 2, OP: op, GUARD: 1, COLUMNS: axis === 'columns' ? 1 : 0 });
+    const text = rewritten({ SLOTS: 2, OP: op, GUARD: 1, DENSE: axis === 'rows' ? 1 : 0 });
     const before = 1000;
     const memory = tiling.chunks.map(({ elements }) => new Float32Array(elements).fill(before));
     const counters = new Uint32Array(tiling.parts * tiling.wavefronts);
     // All tiles but one, in an order of their own; parts that a tile does not have count nowhere.
     const tiles = [3, 0, 2].filter((tile) => tile < tiling.tiles);
     const order = Uint32Array.from(tiles.flatMap((tile) => [tile, ...[0, 1].flatMap((chunk) => [Math.max(0, tiling.tileParts[tile].find((part) => tiling.partChunk[part] === chunk) ?? 0) * tiling.wavefronts, ops[chunk]])]));
-    const bindings = { 0: { 0: a, 1: b }, 1: { 0: order, 1: counters, 2: { uniform: Uint32Array.from(tiling.chunks.flatMap(({ start, length }) => [start, length])) }, 3: memory[0], 4: memory[1] } };
+    const bindings = { 0: { 0: a, 1: b }, 1: { 0: order, 1: counters, 2: slotsOf(tiling.chunks), 3: memory[0], 4: memory[1] } };
     if (barriers) interpretLockstep(text, [tiles.length, 1, 1], bindings);
     else interpret(text, workgroupSize, [tiles.length, 1, 1], bindings);
     tiling.chunks.forEach((chunk, j) => {
       const expected = Array.from({ length: chunk.elements }, (_, dense) => {
-        const row = Math.floor(dense / chunk.columns) + (axis === 'rows' ? chunk.start : 0);
-        const column = (dense % chunk.columns) + (axis === 'rows' ? 0 : chunk.start);
+        const { row, column } = elementAt(chunk, dense);
         const owner = footprint.owner[row * shape.n + column];
         if (!tiles.includes(Math.floor(owner / footprint.wavefronts))) return before;
         return product(row, column) + (ops[j] === 1 ? before : 0);
@@ -133,14 +136,14 @@ describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
     const chunk = tiling.chunks[1];
     const memory = new Float32Array(chunk.elements).fill(1000);
     const counters = new Uint32Array(tiling.wavefronts);
-    const text = rewritten({ GUARD: 1, COLUMNS: 1 });
-    const bindings = { 0: { 0: a, 1: b }, 1: { 0: Uint32Array.of(0, 0, 0), 1: counters, 2: { uniform: Uint32Array.of(chunk.start, chunk.length) }, 3: memory } };
+    const text = rewritten({ GUARD: 1, DENSE: 0 });
+    const bindings = { 0: { 0: a, 1: b }, 1: { 0: Uint32Array.of(0, 0, 0), 1: counters, 2: slotsOf([chunk]), 3: memory } };
     if (barriers) interpretLockstep(text, [1, 1, 1], bindings);
     else interpret(text, workgroupSize, [1, 1, 1], bindings);
     const rows = Math.min(tile.m, shape.m);
     expect([...memory]).toEqual(Array.from({ length: chunk.elements }, (_, dense) => {
       const row = Math.floor(dense / chunk.columns);
-      return row < rows ? product(row, chunk.start + (dense % chunk.columns)) : 1000;
+      return row < rows ? product(row, chunk.column + (dense % chunk.columns)) : 1000;
     }));
     if (!barriers) expect(counters.reduce((sum, count) => sum + count, 0)).toBe(rows * chunk.columns);
   });
@@ -148,21 +151,21 @@ describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
   // Its owner is a private variable: see interpret.ts.
   if (!barriers) test('the probe finds the footprint that is known from its lanes', () => {
     const { elements, wavefronts } = { elements: shape.m * shape.n, wavefronts: footprint.wavefronts };
-    const space = specialise(SHADERS.probeSpace, { TW_ELEMENTS: elements, TW_WAVEFRONT: wavefront, TW_WAVEFRONTS: wavefronts, TW_GRID_X: grid[0], TW_GRID_Y: grid[1] }).code;
+    const space = specialise(SHADERS.probeSpace, { TW_ROWS: shape.m, TW_COLUMNS: shape.n, TW_PITCH: shape.n, TW_SPLITS: 1, TW_SPLIT_AXIS: 2, TW_WAVEFRONT: wavefront, TW_WAVEFRONTS: wavefronts, TW_GRID_X: grid[0], TW_GRID_Y: grid[1] }).code;
     const text = instrument(code, { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize, grid, elements, space });
     const marks = new Uint32Array(2 * (elements + 1));
     const after = [0, 1].map(() => {
       interpret(text, workgroupSize, grid, { 0: { 0: a, 1: b }, 1: { 0: marks } });
       return marks.slice();
     });
-    expect(footprintOf(after[0], after[1], { m: shape.m, n: shape.n, grid, wavefronts })).toEqual(footprint);
+    expect(footprintOf(after[0], after[1], { m: shape.m, n: shape.n, batch: 1, grid, wavefronts })).toEqual(footprint);
   });
 
   test.each([1, 2])('muted (%i): the stores of one workgroup, or of all, are left out and not counted', (muted) => {
     const memory = new Float32Array(shape.m * shape.n).fill(1000);
     const counters = new Uint32Array(8);
     const text = rewritten({ MUTED: muted, TW_MUTED: 2 });
-    const bindings = { 0: { 0: a, 1: b }, 1: { 0: Uint32Array.of(0, 0, 0, 2, 4, 0), 1: counters, 2: { uniform: Uint32Array.of(0, shape.m) }, 3: memory } };
+    const bindings = { 0: { 0: a, 1: b }, 1: { 0: Uint32Array.of(0, 0, 0, 2, 4, 0), 1: counters, 2: slotsOf([{ row: 0, column: 0, rows: shape.m, columns: shape.n, elements: shape.m * shape.n }]), 3: memory } };
     if (barriers) interpretLockstep(text, [2, 1, 1], bindings);
     else interpret(text, workgroupSize, [2, 1, 1], bindings);
     const stored = [...memory].flatMap((value, at) => (value === 1000 ? [] : [Math.floor(footprint.owner[at] / footprint.wavefronts)]));
@@ -354,7 +357,7 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) count: vec3u,
     const values = new Float32Array(8).fill(-1);
     const counters = new Uint32Array(8);
     const tiles = [7, 0, 3, 5, 1, 6];
-    interpret(text, [1, 1, 1], [tiles.length, 1, 1], { 0: { 0: new Float32Array(8) }, 1: { 0: Uint32Array.from(tiles.flatMap((tile) => [tile, tile, 0])), 1: counters, 2: { uniform: Uint32Array.of(0, 8) }, 3: values } });
+    interpret(text, [1, 1, 1], [tiles.length, 1, 1], { 0: { 0: new Float32Array(8) }, 1: { 0: Uint32Array.from(tiles.flatMap((tile) => [tile, tile, 0])), 1: counters, 2: { uniform: Uint32Array.of(0, 8, 0, 1) }, 3: values } });
     expect([...values]).toEqual([0, 1, -1, 11, -1, 101, 110, 111]);
     expect([...counters]).toEqual([1, 1, 0, 1, 0, 1, 1, 1]);
   });

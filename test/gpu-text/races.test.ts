@@ -13,7 +13,8 @@ import { SHADERS } from '../../src/gpu/shaders.ts';
 import { specialise } from '../../src/gpu/specialise.ts';
 import { kernelNamed } from '../../src/spec/kernels.ts';
 import { KIND, MATRIX } from '../../src/spec/operands.ts';
-import type { ChunkAxis, GemmShape, Tile } from '../../src/spec/spec.ts';
+import type { Chunk } from '../../src/plan/tiling.ts';
+import type { GemmShape, Tile } from '../../src/spec/spec.ts';
 import { bitsWrong, POISON_BITS } from '../../src/verify/exact.ts';
 
 const SOURCES: Readonly<Record<string, string>> = { 'gemm-register': gemmRegister, 'gemm-workgroup': gemmWorkgroup };
@@ -313,11 +314,19 @@ describe('operands', () => {
 
 // ── Instrumented GEMMs ───────────────────────────────────────────────────────────────────────────────────────────
 
-// An output of 7 × 10 in tiles of 4 × 4: 2 × 3 workgroups, of which chunk 1 (rows 3..5, columns 3..8) straddles some.
+// An output of 7 × 10 in tiles of 4 × 4: 2 × 3 workgroups, of which chunk 1 (rows 3..5, columns 3..8) straddles some. Chunks
+// of columns that do not reach from the first row to the last are what those of a batch look like.
 const SHAPE: GemmShape = { m: 7, n: 10, k: 3 };
 const TILE: Tile = { m: 4, n: 4, k: 2 };
 const WAVEFRONT = 2;
-const CHUNKS = { rows: [{ start: 0, length: 3 }, { start: 3, length: 3 }], columns: [{ start: 0, length: 3 }, { start: 3, length: 6 }] } as const;
+const CHUNKS = {
+  rows: [{ row: 0, rows: 3, column: 0, columns: 10 }, { row: 3, rows: 3, column: 0, columns: 10 }],
+  columns: [{ row: 0, rows: 7, column: 0, columns: 3 }, { row: 0, rows: 7, column: 3, columns: 6 }],
+  'columns of a batch': [{ row: 0, rows: 3, column: 3, columns: 6 }, { row: 3, rows: 4, column: 3, columns: 6 }],
+} as const;
+type Cut = keyof typeof CHUNKS;
+/** Two that hold whole tiles. */
+const WHOLE: Readonly<Record<Cut, Rectangle>> = { rows: { row: 0, rows: 4, column: 0, columns: 10 }, columns: { row: 0, rows: 7, column: 0, columns: 8 }, 'columns of a batch': { row: 0, rows: 4, column: 4, columns: 4 } };
 
 interface Entry {
   readonly workgroup: number;
@@ -325,12 +334,14 @@ interface Entry {
   readonly slots: readonly { readonly counter: number; readonly update: number }[];
 }
 
+type Rectangle = Omit<Chunk, 'elements'>;
+
 interface Dispatched {
   readonly name: string;
-  readonly axis: ChunkAxis;
+  readonly cut: Cut;
   readonly op: 'store' | 'update' | 'mixed';
   readonly guard: boolean;
-  readonly chunks: readonly { readonly start: number; readonly length: number }[];
+  readonly chunks: readonly Rectangle[];
   readonly order: readonly Entry[];
   readonly muted?: number | 'all';
 }
@@ -353,13 +364,13 @@ function lowerPrivate(code: string, lanes: number): string {
     .replace('fn tw_begin(group: vec3u, lane: u32) {', (head) => `${head} ${resets.join(' ')}`);
 }
 
-function tracked({ name, axis, op, guard, chunks, order, muted }: Dispatched, outputSpace = SHADERS.outputSpace) {
+function tracked({ name, cut, op, guard, chunks, order, muted }: Dispatched, outputSpace = SHADERS.outputSpace) {
   const kernel = kernelNamed(name)!;
   const plain = specialise(SOURCES[name]!, kernel.constantsFor(SHAPE, TILE)).code;
   const space = specialise(outputSpace, {
     SLOTS: chunks.length,
     OP: { store: 0, update: 1, mixed: 2 }[op],
-    COLUMNS: axis === 'columns' ? 1 : 0,
+    DENSE: cut === 'rows' ? 1 : 0,
     GUARD: guard ? 1 : 0,
     MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
     TW_MUTED: typeof muted === 'number' ? muted : 0,
@@ -372,7 +383,7 @@ function tracked({ name, axis, op, guard, chunks, order, muted }: Dispatched, ou
 
   const a = operand(SHAPE.m * SHAPE.k, 1);
   const b = operand(SHAPE.k * SHAPE.n, 3);
-  const sizes = chunks.map(({ length }) => length * (axis === 'rows' ? SHAPE.n : SHAPE.m));
+  const sizes = chunks.map(({ rows, columns }) => rows * columns);
   const memories = sizes.map((size, slot) => Float32Array.from({ length: size }, (_, at) => 1000 * (slot + 1) + at));
   const counters = new Uint32Array(64).fill(7);
   const expected = { memories: memories.map((memory) => [...memory]), counters: [...counters] };
@@ -387,10 +398,9 @@ function tracked({ name, axis, op, guard, chunks, order, muted }: Dispatched, ou
           const row = Math.floor(workgroup / columns) * TILE.m + rectangle.row + r;
           const column = (workgroup % columns) * TILE.n + rectangle.column + s;
           if (row >= SHAPE.m || column >= SHAPE.n) continue;
-          chunks.forEach(({ start, length }, slot) => {
-            const along = axis === 'rows' ? row : column;
-            if (along < start || along >= start + length) return;
-            const place = axis === 'rows' ? (row - start) * SHAPE.n + column : row * length + column - start;
+          chunks.forEach((chunk, slot) => {
+            if (row < chunk.row || row >= chunk.row + chunk.rows || column < chunk.column || column >= chunk.column + chunk.columns) return;
+            const place = (row - chunk.row) * chunk.columns + column - chunk.column;
             const update = op === 'update' || (op === 'mixed' && slots[slot]!.update === 1);
             expected.memories[slot]![place] = (update ? expected.memories[slot]![place]! : 0) + exact[row * SHAPE.n + column]!;
             expected.counters[slots[slot]!.counter + Math.floor(lane / WAVEFRONT)]! += 1;
@@ -400,8 +410,8 @@ function tracked({ name, axis, op, guard, chunks, order, muted }: Dispatched, ou
   }
 
   const entries = order.map(({ workgroup, slots }) => ({ workgroup, ...Object.fromEntries(slots.flatMap(({ counter, update }, slot) => [[`counter${slot}`, counter], [`update${slot}`, update]])) }));
-  const ranges = Object.fromEntries(chunks.flatMap(({ start, length }, slot) => [[`start${slot}`, start], [`length${slot}`, length]]));
-  const bindings = { 0: records(code, 'TwEntry', entries), 1: counters, 2: { uniform: records(code, 'TwSlots', [ranges]) }, ...Object.fromEntries(memories.map((memory, slot) => [slot + 3, memory])) };
+  const rectangles = Object.fromEntries(chunks.flatMap((chunk, slot) => (['row', 'rows', 'column', 'columns'] as const).map((field) => [`${field}${slot}`, chunk[field]])));
+  const bindings = { 0: records(code, 'TwEntry', entries), 1: counters, 2: { uniform: records(code, 'TwSlots', [rectangles]) }, ...Object.fromEntries(memories.map((memory, slot) => [slot + 3, memory])) };
   const found = lockstep(lowerPrivate(code, lanes), INSTRUMENTED_ENTRY, [order.length, 1, 1], { 0: { 0: a, 1: b }, 1: bindings });
   return { found, actual: { memories: memories.map((memory) => [...memory]), counters: [...counters] }, expected };
 }
@@ -411,16 +421,16 @@ const orderOf = (workgroups: readonly number[], slots: number): Entry[] =>
   workgroups.map((workgroup, at) => ({ workgroup, slots: Array.from({ length: slots }, (_, slot) => ({ counter: 8 * (at + 3 * slot), update: (at + slot) % 2 })) }));
 
 /** Workgroups of the 2 × 3 grid: 0 and 3 lie in columns 0..3, 1 and 4 in 4..7, 2 and 5 in 8..9; 0, 1 and 2 in rows 0..3. */
-const DISPATCHES = (['rows', 'columns'] as const).flatMap((axis) =>
+const DISPATCHES = (['rows', 'columns', 'columns of a batch'] as const).flatMap((cut) =>
   (['store', 'update', 'mixed'] as const).flatMap((op): Omit<Dispatched, 'name'>[] => [
-    { axis, op, guard: false, chunks: [{ start: 0, length: axis === 'rows' ? 4 : 8 }], order: orderOf([1, 0], 1) },
-    { axis, op, guard: true, chunks: [CHUNKS[axis][1]!], order: orderOf(axis === 'rows' ? [4, 1] : [5, 0], 1) },
-    { axis, op, guard: true, chunks: CHUNKS[axis], order: orderOf(axis === 'rows' ? [2, 0, 1] : [3, 0], 2) },
+    { cut, op, guard: false, chunks: [WHOLE[cut]], order: orderOf(cut === 'columns of a batch' ? [1] : [1, 0], 1) },
+    { cut, op, guard: true, chunks: [CHUNKS[cut][1]], order: orderOf(cut === 'rows' ? [4, 1] : [5, 0], 1) },
+    { cut, op, guard: true, chunks: CHUNKS[cut], order: orderOf(cut === 'rows' ? [2, 0, 1] : [3, 0], 2) },
   ]),
 );
 
 describe.each(Object.keys(SOURCES))('%s, instrumented', (name) => {
-  test.each(DISPATCHES)('$axis, $op, $chunks.length chunks bound, guard $guard: memories and counters are right', (dispatch) => {
+  test.each(DISPATCHES)('$cut, $op, $chunks.length chunks bound, guard $guard: memories and counters are right', (dispatch) => {
     const { found, actual, expected } = tracked({ name, ...dispatch });
     expect(found).toEqual(CLEAN);
     expect(actual).toEqual(expected);
@@ -428,14 +438,15 @@ describe.each(Object.keys(SOURCES))('%s, instrumented', (name) => {
   });
 
   test.each([0, 'all'] as const)('workgroup %s muted: it stores nothing and counts nothing', (muted) => {
-    const { found, actual, expected } = tracked({ name, axis: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2), muted });
+    const { found, actual, expected } = tracked({ name, cut: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2), muted });
     expect(found).toEqual(CLEAN);
     expect(actual).toEqual(expected);
   });
 });
 
 describe('instrumented, red', () => {
-  const straddling: Dispatched = { name: 'gemm-register', axis: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2) };
+  const batch: Dispatched = { name: 'gemm-register', cut: 'columns of a batch', op: 'mixed', guard: true, chunks: [CHUNKS['columns of a batch'][1]], order: orderOf([5, 0], 1) };
+  const straddling: Dispatched = { name: 'gemm-register', cut: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2) };
 
   test('two invocations that update one place', () => {
     const source = SHADERS.outputSpace.replaceAll('tw_chunk$p[place]', 'tw_chunk$p[place / 4u]');
@@ -446,10 +457,22 @@ describe('instrumented, red', () => {
   test.each([
     ['counters', 'a counter that knows no wavefronts', ' + lane / TW_WAVEFRONT], tw_landed$p', '], tw_landed$p'],
     ['counters', 'a count that misses stores', 'tw_landed$p += 1u;', 'tw_landed$p = 1u;'],
-    ['memories', 'a place that forgets where the chunk begins', 'tw_slots.length$p + at - tw_slots.start$p;', 'tw_slots.length$p + at % tw_slots.length$p;'],
+    ['memories', 'a place that forgets where the chunk begins', 'tw_slots.columns$p + column - tw_slots.column$p;', 'tw_slots.columns$p + column % tw_slots.columns$p;'],
     ['memories', 'an op bit that is turned round', '.update$p != 0u', '.update$p == 0u'],
   ] as const)('%s: %s', (what, _, from, to) => {
     const { actual, expected } = tracked(straddling, broken(SHADERS.outputSpace, from, to));
     expect(actual[what]).not.toEqual(expected[what]);
+  });
+
+  test.each([
+    ['a guard that knows no rows', 'row - tw_slots.row$p < tw_slots.rows$p && ', ''],
+    ['a place that counts rows from the first matrix', '(row - tw_slots.row$p) * tw_slots.columns$p', 'row * tw_slots.columns$p'],
+  ] as const)('columns of a batch: %s', (_, from, to) => {
+    const source = broken(SHADERS.outputSpace, from, to);
+    // A place behind the end of the chunk is more than the interpreter takes.
+    expect(() => {
+      const { actual, expected } = tracked(batch, source);
+      expect(actual).toEqual(expected);
+    }).toThrow();
   });
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
+import { completeBindings } from '../../src/gpu/foreign.ts';
 import { kernelText } from '../../src/gpu/kernel-text.ts';
 import { atSourceLine, atSourceLineLater, ownLines, probeText, sourceLines, trackedText } from '../../src/gpu/tracked-text.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
@@ -20,7 +21,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 }
 `;
 const shape = { m: 1, n: 16, k: 1 };
-const bindings = { a: 'a', b: 'b', output: 'c', layout: 'nn', uniforms: {}, overrides: { n: 'n' }, grid: ['ceilDiv(m * n, 8)', 1, 1], requires: null } as const;
+const { bindings } = completeBindings(source.replaceAll(/^.*\$p.*$/gm, ''), { grid: ['ceilDiv(m * n, 8)', 1, 1] }, undefined);
 const text = kernelText({ kind: 'foreign', name: 'mine.wgsl', hash: '', entry: 'main', source, bindings }, shape);
 
 test('every line of the rewritten kernel leads to the line of the file that it came from', () => {

@@ -9,13 +9,13 @@ import { gpuTest } from './page-client.ts';
 
 const bitsOf = (values: Float32Array): number[] => [...new Uint32Array(values.buffer)];
 
-for (const operands of ['exact', 'normal'] as const)
-  gpuTest(`${operands} operands: the same bits as on the host`, async (page) => {
+for (const kind of ['exact', 'normal', 'half'] as const)
+  gpuTest(`${kind} operands: the same bits as on the host`, async (page) => {
     for (const [index, shape] of [{ m: 3, n: 5, k: 2051 }, { m: 70, n: 1025, k: 9 }].entries()) {
-      const spec = await resolveSpec({ ...shape, devices: 4, operands, seed: 0xfffffff0 + index });
+      const spec = await resolveSpec({ ...shape, devices: 4, operands: kind === 'exact' ? 'exact' : 'normal', seed: 0xfffffff0 + index });
       for (const device of [0, 3]) {
-        const { a, b } = await page.evaluate((s, d) => window.tilewireTest.operands(s, d), spec, device);
-        const common = { kind: operands, seed: spec.seed, device, range: 4 };
+        const { a, b } = await page.evaluate((s, d, h) => window.tilewireTest.operands(s, d, h), spec, device, kind === 'half');
+        const common = { kind, seed: spec.seed, device, range: 4 };
         expect(a).toEqual(bitsOf(fillOperand({ ...common, matrix: MATRIX.a, rows: shape.m, columns: shape.k })));
         expect(b).toEqual(bitsOf(fillOperand({ ...common, matrix: MATRIX.b, rows: shape.k, columns: shape.n })));
       }

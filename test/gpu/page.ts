@@ -2,16 +2,20 @@
 // destroys what it made.
 import { Gemm } from '../../src/gpu/gemm.ts';
 import { Arena, Gpu, readBack } from '../../src/gpu/gpu.ts';
-import { probeFootprint } from '../../src/gpu/probe.ts';
+import { probe, probeFootprint } from '../../src/gpu/probe.ts';
 import { RecordBuffer } from '../../src/gpu/records.ts';
 import { structLayout } from '../../src/gpu/reflect.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
-import { estimateMemory, poison } from '../../src/emulate/memory.ts';
-import { laidOut, operandSource } from '../../src/emulate/operands.ts';
+import { estimateMemory, poison, probeMemory } from '../../src/emulate/memory.ts';
+import { probeSpec } from '../../src/emulate/footprint.ts';
+import { EpilogueValues } from '../../src/emulate/epilogue.ts';
+import { Gemms } from '../../src/emulate/gemms.ts';
+import { laidOut, operandBuffers, operandSource, PLAIN_OPERANDS } from '../../src/emulate/operands.ts';
+import { outputElements, untouched } from '../../src/emulate/untouched.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
-import { planOf } from '../../src/plan/plan.ts';
+import { planOf, settled } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
 import { Page } from '../../src/page/main.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
@@ -94,57 +98,54 @@ const hooks = {
   /** Owners as probed, and as the lane layout says. */
   probe: (spec: Spec) =>
     scoped(async (gpu, arena) => {
-      const { m, n, k } = spec.gemm;
-      const operands = await operandSource(gpu, arena, spec);
-      const inputs = { a: arena.storage('a', m * k * 4), b: arena.storage('b', k * n * 4) };
+      const operands = await operandSource(gpu, arena, spec, PLAIN_OPERANDS);
+      const inputs = operandBuffers(arena, spec, PLAIN_OPERANDS);
       const gemm = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
       const probed = await probeFootprint(gemm, (run) => {
-        operands.fill(0, inputs, run + 1);
+        operands.fill(0, inputs, { seed: run + 1 });
         return inputs;
       });
       return { probed: [...probed.owner], known: [...builtInFootprint(spec).owner] };
     }),
 
   /** A_d and B_d as the GPU generates them, as bits. */
-  operands: (spec: Spec, device: number) =>
+  operands: (spec: Spec, device: number, half: boolean) =>
     scoped(async (gpu, arena) => {
-      const { m, n, k } = spec.gemm;
-      const source = await operandSource(gpu, arena, spec);
-      const buffers = { a: arena.storage('a', m * k * 4), b: arena.storage('b', k * n * 4) };
+      const source = await operandSource(gpu, arena, spec, { ...PLAIN_OPERANDS, halves: { a: half, b: half } });
+      const buffers = operandBuffers(arena, spec, PLAIN_OPERANDS, device);
       source.fill(device, buffers);
       return { a: [...(await readBack(gpu, buffers.a))], b: [...(await readBack(gpu, buffers.b))] };
     }),
 
-  /** C of the plain kernel over device 0's operands. */
+  /** C of the untouched kernel over device 0's operands, its rows without what lies between them. */
   gemm: (spec: SpecDraft) =>
     scoped(async (gpu, arena) => {
-      const { m, n, k } = spec.gemm;
-      const source = await operandSource(gpu, arena, spec);
-      const buffers = { a: arena.storage('a', m * k * 4), b: arena.storage('b', k * n * 4), c: arena.storage('c', m * n * 4) };
-      
-      poison(gpu, await gpu.kernel('fill', SHADERS.fill), [buffers.c]);
-      const gemm = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
-      (await laidOut(gpu, arena, source, gemm.text.layout, spec.gemm))(0, buffers);
-      const kernel = await gemm.plain();
+      const gemms = new Gemms(gpu, arena, spec);
+      const gemm = gemms.of(0);
+      const { batch, pitch } = gemm.text;
+      const { m, n } = spec.gemm;
+      const epilogue = new EpilogueValues(spec, gemm.text);
+      const buffers = { ...operandBuffers(arena, spec, gemm.text), epilogue: (await epilogue.bindings(gpu, arena))(0) };
+      const output = arena.storage('c', outputElements(gemm) * 4);
+      poison(gpu, await gpu.kernel('fill', SHADERS.fill), [output]);
+      (await laidOut(gpu, arena, await operandSource(gpu, arena, spec, gemm.text), gemm.text, spec))(0, buffers);
+      const run = await untouched(gpu, arena, gemm);
       const encoder = gpu.device.createCommandEncoder();
       const pass = encoder.beginComputePass();
-      pass.setPipeline(kernel.pipeline);
-      gemm.bind(kernel, buffers, { [gemm.text.output]: buffers.c }).forEach((group, index) => pass.setBindGroup(index, group));
-      pass.dispatchWorkgroups(...gemm.grid);
+      run(pass, buffers, output);
+      (await epilogue.after(gpu, arena))?.(pass, { row: 0, column: 0, rows: batch * m, columns: n }, { values: output, first: 0, stride: pitch });
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);
-      return [...new Float32Array((await readBack(gpu, buffers.c)).buffer)];
+      const values = new Float32Array((await readBack(gpu, output)).buffer);
+      return Array.from({ length: batch * m }, (_, row) => [...values.subarray(row * pitch, row * pitch + n)]).flat();
     }),
 
   /** The compare kernel's verdict on a result (bits, row-major) cut into chunks, against a reference. */
   compare: (spec: Spec, result: readonly number[], reference: readonly number[]) =>
     scoped(async (gpu, arena) => {
       const tiling = tilingOf(builtInFootprint(spec), spec.chunk, spec.devices, spec.triggerTiles);
-      const chunks = tiling.chunks.map(({ start, columns, elements }, j) => {
-        const words = Uint32Array.from({ length: elements }, (_, at) => {
-          const row = Math.floor(at / columns) + (spec.chunk === 'rows' ? start : 0);
-          return result[row * tiling.n + (at % columns) + (spec.chunk === 'rows' ? 0 : start)];
-        });
+      const chunks = tiling.chunks.map(({ row, column, columns, elements }, j) => {
+        const words = Uint32Array.from({ length: elements }, (_, at) => result[(row + Math.floor(at / columns)) * tiling.n + column + (at % columns)]);
         return elements === 0 ? null : arena.words(`chunk ${j}`, words);
       });
       return compareChunks(gpu, tiling, (j) => chunks[j]!, arena.words('reference', Uint32Array.from(reference)));
@@ -179,17 +180,49 @@ const hooks = {
     }),
 
   /** Bytes that a run on a device of its own takes at its peak, and what was estimated for it. */
-  memory: async (spec: Spec, baseline: boolean): Promise<{ peak: number; estimate: number }> => {
+  memory: async (draft: SpecDraft, baseline: boolean): Promise<{ peak: number; estimate: number }> => {
     const gpu = await Gpu.open(navigator.gpu);
-    const arena = new Arena(gpu);
-    const { maxSlots } = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
+    const footprint = await probeSpec(await page.gpu(), draft);
+    const spec = settled(draft, footprint);
+    const gemms = new Gemms(gpu, new Arena(gpu), spec);
     const { report } = await runSpec(gpu, spec, { baseline, memoryLimit: 2 ** 30, isSerial: true });
     const { peak } = gpu.memory;
-    arena.destroy();
     gpu.device.destroy();
     if (report.failures.length > 0) throw new Error(report.failures[0]!.message);
-    return { peak, estimate: estimateMemory(spec, planOf(spec, builtInFootprint(spec)), baseline, maxSlots).total };
+    return { peak, estimate: Math.max(probeMemory(spec, gemms.text).total, estimateMemory(spec, planOf(spec, footprint), baseline, gemms).total) };
   },
+
+  /** Milliseconds of one plain run of the kernel, and of a probe of its footprint: GPU, readback and analysis, compiled before. */
+  probeCost: (spec: SpecDraft): Promise<{ plain: number; probe: number }> =>
+    scoped(async (gpu, arena) => {
+      const gemms = new Gemms(gpu, arena, spec);
+      const gemm = gemms.of(0);
+      const epilogue = (await new EpilogueValues(spec, gemm.text).bindings(gpu, arena))(0);
+      const inputs = { ...operandBuffers(arena, spec, gemm.text), epilogue };
+      const output = arena.storage('c', outputElements(gemm) * 4);
+      const fill = await laidOut(gpu, arena, await operandSource(gpu, arena, spec, gemm.text), gemm.text, spec);
+      fill(0, inputs);
+      const [run] = [await untouched(gpu, arena, gemm), await gemm.probing()];
+      const timed = async (work: () => Promise<unknown>): Promise<number> => {
+        await gpu.idle();
+        const start = performance.now();
+        await work();
+        await gpu.idle();
+        return performance.now() - start;
+      };
+      const plain = (): Promise<unknown> => {
+        const encoder = gpu.device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        run(pass, inputs, output);
+        pass.end();
+        gpu.device.queue.submit([encoder.finish()]);
+        return gpu.idle();
+      };
+      // What a page does once is done twice here: what a first run of a pipeline costs is compilation.
+      await probe(gemm, () => inputs);
+      await plain();
+      return { plain: Math.min(await timed(plain), await timed(plain)), probe: Math.min(await timed(() => probe(gemm, () => inputs)), await timed(() => probe(gemm, () => inputs))) };
+    }),
 
   /** Compiles WGSL as a kernel; the error's message, or null. */
   compile: (code: string) =>

@@ -44,7 +44,7 @@ async function hiddenFault(): Promise<{ fault: Fault; row: number }> {
   const { tiling } = planOf(spec, builtInFootprint(spec));
   for (let part = 0; part < tiling.parts; part++) {
     const chunk = tiling.partChunk[part]!;
-    const row = tiling.chunks[chunk]!.start + Math.floor(tiling.runs[2 * tiling.pieceRuns[part * tiling.wavefronts]!]! / LARGE.n);
+    const row = tiling.chunks[chunk]!.row + Math.floor(tiling.runs[2 * tiling.pieceRuns[part * tiling.wavefronts]!]! / LARGE.n);
     if (!rows.includes(row)) return { fault: { kind: 'corrupt-tile', device: chunk, chunk, tile: tiling.partTile[part]! }, row };
   }
   throw new Error('every tile begins in a row that is checked: choose another seed');

@@ -24,7 +24,7 @@ window.tilewire = {
     if (spec.name === 'hang') await wait(1e6);
     if (spec.name === 'warn') { console.warn('a warning'); console.error('an error'); console.log('a log'); }
     if (spec.name === 'slow') for (const done of [3, 4, 5, 6]) { await wait(300); window.tilewireProgress({ step: 'slow', done, total: 6 }); }
-    if (spec.name === 'fetch') return { ok: true, value: { report: {}, output: [...new Uint8Array(await (await fetch(operandUrls.a)).arrayBuffer())] } };
+    if (spec.name === 'fetch') return { ok: true, value: { report: {}, output: [...new Uint8Array(await (await fetch(operandUrls.a[0])).arrayBuffer())] } };
     return value({ ...spec, isolated: crossOriginIsolated });
   },
 };
@@ -71,7 +71,7 @@ sessionTest('a run returns its result, its progress and what the page says on it
   expect(steps).toEqual([1, 2]);
   expect(said.filter((line) => line.startsWith('page '))).toEqual(['page warn: a warning', 'page error: an error']);
   const url = session.serve('a', new Uint8Array([9, 8, 7]));
-  expect((await session.run({ ...job('fetch'), operandUrls: { a: url, b: url } })).output).toEqual([9, 8, 7]);
+  expect((await session.run({ ...job('fetch'), operandUrls: { a: [url], b: [url] } })).output).toEqual([9, 8, 7]);
 });
 
 sessionTest('what the page refuses comes back as the error that it was; what it throws is a bug', async () => {

@@ -44,6 +44,23 @@ test('bytes are served by name until they are withdrawn', async () => {
   expect((await get(path)).status).toBe(404);
 });
 
+test('bytes may be made when they are asked for, each time; a maker that throws is a 500, and hurts nothing', async () => {
+  let made = 0;
+  const path = server.serve('made', () => {
+    made++;
+    if (made === 2) throw new Error('not now');
+    return new Uint8Array([made, 7]);
+  });
+  expect(made).toBe(0);
+  expect([...(await get(path)).body]).toEqual([1, 7]);
+  const failed = await get(path);
+  expect([failed.status, failed.body.length]).toEqual([500, 0]);
+  expect([...(await get(path)).body]).toEqual([3, 7]);
+  server.withdraw(path);
+  expect((await get(path)).status).toBe(404);
+  expect(made).toBe(3);
+});
+
 test('nothing else is there: no files, no other methods, no other host name', async () => {
   for (const path of ['/../package.json', '/%2e%2e/package.json', '/package.json', '//etc/passwd', '/page.js/..', '/page.js?x']) expect((await get(path)).status).toBe(404);
   expect((await get('/', { method: 'POST' })).status).toBe(404);

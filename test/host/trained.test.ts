@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readTrained } from '../../src/host/trained.ts';
+import { readTrained, trainedSlices } from '../../src/host/trained.ts';
 
 const ENCODE = 'module_apply_default/Encoder_en/KonaTransformer/Encode';
 const EMBEDDINGS = 'module/Embeddings_en';
@@ -69,6 +69,17 @@ test('A is relu(E · dense · conv1) of the first 256 rows, B is conv2, whatever
     return hash;
   });
   expect(new Set(hashes).size).toBe(1);
+});
+
+test('each device has its columns of A and rows of B; the first slices are longer where K does not divide', () => {
+  write(tiny());
+  const trained = readTrained(folder);
+  const of = trainedSlices(trained, 2);
+  const rows = (k: number, values: Float32Array) => Array.from({ length: 256 }, (_, row) => [...values.subarray(row * k, (row + 1) * k)]);
+  expect(rows(2, of.a(0))).toEqual(Array.from({ length: 256 }, (_, row) => [row, 0]));
+  expect(rows(1, of.a(1))).toEqual(Array.from({ length: 256 }, (_, row) => [Math.max(0, row / 2 - 1)]));
+  expect([...of.b(0)]).toEqual([1, 2, 3, 4]);
+  expect([...of.b(1)]).toEqual([5, 6]);
 });
 
 test('the hash follows the values', () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { checkPlan } from '../../src/plan/check.ts';
 import { planOf, type Plan } from '../../src/plan/plan.ts';
 import type { Tiling } from '../../src/plan/tiling.ts';
-import { planCases, planFor, footprintFor, type PlanCase } from '../support/plans.ts';
+import { NO_TWIN, planCases, planFor, footprintFor, type PlanCase } from '../support/plans.ts';
 import { randomOf, type Random } from '../support/random.ts';
 
 /** A Plan that may be damaged: plain data, so a clone of it is one. */
@@ -29,7 +29,7 @@ test.each([1, 2, 3, 5, 7, 8, 13, 16, 64])('nor with %i devices, prime shapes, fe
     for (const chunk of ['rows', 'columns'] as const)
       for (const [m, n] of [[1, 1], [2, 61], [61, 53]]) {
         const given: PlanCase = { m, n, devices, algorithm, chunk, stageTiles: 3, triggerTiles: 2, tiles: { kind: 'grid', threadM: 2, threadN: 3, lanesX: 2, lanesY: 3, wavefront: 4 } };
-        expect(checkPlan(planOf(given, footprintFor(given)))).toEqual([]);
+        for (const more of [{}, { batch: 3 }, { splits: { count: 4, axis: 'x', seed: m } }] as const) expect(checkPlan(planOf(given, footprintFor({ ...given, ...more })))).toEqual([]);
       }
 });
 
@@ -44,6 +44,13 @@ function pickStage({ stages }: Damaged, random: Random): { device: number; index
 /** A chunk that is not empty, and a device. */
 function pickRoute({ devices, tiling }: Damaged, random: Random): { device: number; chunk: number } {
   return { device: random(devices), chunk: pick(keysOf(tiling.chunks).filter((j) => tiling.chunks[j].elements > 0), random)! };
+}
+
+/** A copy to damage, in which no two routes are one object: those of a batch are shared. */
+function damageable(given: PlanCase): Damaged {
+  const plan = structuredClone(planFor(given)) as Damaged;
+  plan.mapping.routes = plan.mapping.routes.map((routes) => routes.map((route) => structuredClone(route)));
+  return plan;
 }
 
 const other = (not: number, below: number, random: Random): number => (not + 1 + random(below - 1)) % below;
@@ -84,9 +91,10 @@ const STAGES: Record<string, Damage> = {
   },
   'a stage that claims another step': (plan, random) => {
     const at = pickStage(plan, random)!;
-    if (plan.devices === 1) return false;
+    const steps = plan.tiling.chunks.length;
+    if (steps === 1) return false;
     const stage = plan.stages[at.device][at.index];
-    stage.step = other(stage.step, plan.devices, random);
+    stage.step = other(stage.step, steps, random);
     return true;
   },
   'two stages of different steps exchanged': (plan, random) => {
@@ -154,7 +162,7 @@ const ROUTES: Record<string, Damage> = {
   },
   'a chunk that is done nowhere': (plan, random) => {
     const { chunk } = pickRoute(plan, random);
-    plan.mapping.routes[chunk][chunk].whenComplete = { kind: 'untracked' };
+    plan.mapping.routes[chunk % plan.devices][chunk].whenComplete = { kind: 'untracked' };
     return true;
   },
   'a DMA to another device': (plan, random) => {
@@ -174,7 +182,7 @@ const ROUTES: Record<string, Damage> = {
   'two devices whose DMAs wait for each other, though each expects what the other sends': (plan, random) => {
     const { device, chunk } = pickRoute(plan, random);
     if (plan.devices < 3) return false;
-    const [one, two] = [0, 1, 2].map((hop) => (device + hop) % plan.devices).filter((d) => d !== chunk);
+    const [one, two] = [0, 1, 2].map((hop) => (device + hop) % plan.devices).filter((d) => d !== chunk % plan.devices);
     for (const [here, there] of [[one, two], [two, one]])
       plan.mapping.routes[here][chunk] = { storeTo: here, expects: [{ kind: 'local' }, { kind: 'dma', from: there }], whenComplete: { kind: 'dma', to: there } };
     return true;
@@ -191,7 +199,7 @@ const ROUTES: Record<string, Damage> = {
   'two chunks that end on each other’s owners': (plan, random) => {
     if (plan.devices === 1) return false;
     const { chunk } = pickRoute(plan, random);
-    const second = other(chunk, plan.devices, random);
+    const second = other(chunk % plan.devices, plan.devices, random) + plan.devices * random(plan.tiling.chunks.length / plan.devices);
     for (const routes of plan.mapping.routes) [routes[chunk], routes[second]] = [routes[second], routes[chunk]];
     return true;
   },
@@ -217,14 +225,14 @@ const TILING: Record<string, Damage> = {
     tiling.pieceElements[random(tiling.pieceElements.length)]++;
     return true;
   },
-  'a part of another chunk': ({ tiling, devices }, random) => {
-    if (devices === 1) return false;
+  'a part of another chunk': ({ tiling }, random) => {
+    if (tiling.chunks.length === 1) return false;
     const part = random(tiling.parts);
-    tiling.partChunk[part] = other(tiling.partChunk[part], devices, random);
+    tiling.partChunk[part] = other(tiling.partChunk[part], tiling.chunks.length, random);
     return true;
   },
-  'the end of a chunk’s parts moved': ({ tiling, devices }, random) => {
-    const j = random(devices);
+  'the end of a chunk’s parts moved': ({ tiling }, random) => {
+    const j = random(tiling.chunks.length);
     tiling.chunkParts[j + 1] += tiling.chunkParts[j + 1] > tiling.chunkParts[j] ? -1 : 1;
     return true;
   },
@@ -267,7 +275,29 @@ const TILING: Record<string, Damage> = {
   },
   'a chunk that lies elsewhere in the output': ({ tiling }, random) => {
     const chunk = pick(tiling.chunks.filter(({ elements }) => elements > 0), random)!;
-    chunk.start += 1;
+    chunk[random(2) === 0 ? 'row' : 'column'] += random(2) === 0 ? 1 : -1;
+    return true;
+  },
+  'a chunk that claims an element more, or less': ({ tiling }, random) => {
+    const chunk = pick(tiling.chunks.filter(({ elements }) => elements > 0), random)!;
+    chunk.elements += random(2) === 0 ? 1 : -1;
+    return true;
+  },
+  'an output that goes on behind its last chunk': ({ tiling, devices }) => {
+    if (tiling.axis === 'columns') tiling.n++;
+    else tiling.m += tiling.chunks.length / devices;
+    return true;
+  },
+  'two matrices of a batch that lie in each other’s place': ({ tiling, devices }, random) => {
+    const matrices = tiling.chunks.length / devices;
+    if (matrices === 1) return false;
+    const first = random(matrices - 1);
+    for (let j = first * devices; j < (first + 1) * devices; j++) [tiling.chunks[j].row, tiling.chunks[j + devices].row] = [tiling.chunks[j + devices].row, tiling.chunks[j].row];
+    return true;
+  },
+  'a batch one matrix short, though all chunks are there': ({ tiling, devices }) => {
+    if (tiling.chunks.length === devices) return false;
+    tiling.m -= (tiling.m * devices) / tiling.chunks.length;
     return true;
   },
   'a chunk with its sides exchanged': ({ tiling }, random) => {
@@ -277,12 +307,60 @@ const TILING: Record<string, Damage> = {
   },
 };
 
-describe.each(Object.entries({ stages: STAGES, routes: ROUTES, tiling: TILING }))('sees in the %s', (_where, kinds) => {
+/** A split other than the first, and a tile that is computed; none where there is one split only. */
+function pickTwin({ twins, tiling }: Damaged, random: Random): { of: Uint32Array; tile: number } | undefined {
+  const of = pick(twins, random);
+  return of && { of, tile: pick(keysOf(tiling.tileParts).filter((tile) => tiling.tileParts[tile].length > 0), random)! };
+}
+
+const SPLITS: Record<string, Damage> = {
+  'a workgroup that computes two tiles of its split': (plan, random) => {
+    const twin = pickTwin(plan, random);
+    const others = keysOf(plan.tiling.tileParts).filter((tile) => plan.tiling.tileParts[tile].length > 0 && tile !== twin?.tile);
+    if (twin === undefined || others.length === 0) return false;
+    twin.of[twin.tile] = twin.of[pick(others, random)!];
+    return true;
+  },
+  'a workgroup that computes its tile for two splits': (plan, random) => {
+    const twin = pickTwin(plan, random);
+    if (twin === undefined || plan.twins.length < 2) return false;
+    twin.of[twin.tile] = plan.twins[other(plan.twins.indexOf(twin.of), plan.twins.length, random)][twin.tile];
+    return true;
+  },
+  'a whole split that another one computes again': ({ twins }, random) => {
+    if (twins.length < 2) return false;
+    const at = random(twins.length);
+    twins[at] = twins[other(at, twins.length, random)];
+    return true;
+  },
+  'a further split that is computed by the first': (plan, random) => {
+    const twin = pickTwin(plan, random);
+    if (twin !== undefined) twin.of[twin.tile] = twin.tile;
+    return twin !== undefined;
+  },
+  'a tile whose split has no workgroup': (plan, random) => {
+    const twin = pickTwin(plan, random);
+    if (twin !== undefined) twin.of[twin.tile] = NO_TWIN;
+    return twin !== undefined;
+  },
+  'a tile whose split is a workgroup beyond the grid': (plan, random) => {
+    const twin = pickTwin(plan, random);
+    if (twin !== undefined) twin.of[twin.tile] = plan.tiling.tiles;
+    return twin !== undefined;
+  },
+  'a list of workgroups that ends before the last tile': (plan) => {
+    const last = plan.tiling.tileParts.findLastIndex((parts) => parts.length > 0);
+    if (plan.twins.length > 0) plan.twins[0] = plan.twins[0].slice(0, last);
+    return plan.twins.length > 0;
+  },
+};
+
+describe.each(Object.entries({ stages: STAGES, routes: ROUTES, tiling: TILING, splits: SPLITS }))('sees in the %s', (_where, kinds) => {
   test.each(Object.entries(kinds))('%s', (_what, damage) => {
     let times = 0;
     fc.assert(
       fc.property(small, fc.nat(), (given, seed) => {
-        const plan = structuredClone(planFor(given)) as Damaged;
+        const plan = damageable(given);
         fc.pre(damage(plan, randomOf(seed)));
         times++;
         expect(checkPlan(plan as Plan).length).toBeGreaterThan(0);
@@ -296,7 +374,7 @@ describe.each(Object.entries({ stages: STAGES, routes: ROUTES, tiling: TILING })
 test('names what is wrong, and where', () => {
   const given: PlanCase = { m: 8, n: 4, devices: 4, algorithm: 'ring', chunk: 'rows', stageTiles: 9, triggerTiles: 1, tiles: { kind: 'grid', threadM: 2, threadN: 4, lanesX: 1, lanesY: 1, wavefront: 1 } };
   const problemsOf = (damage: (plan: Damaged) => void): string[] => {
-    const plan = structuredClone(planFor(given)) as Damaged;
+    const plan = damageable(given);
     damage(plan);
     return checkPlan(plan as Plan);
   };
@@ -320,6 +398,22 @@ test('names what is wrong, and where', () => {
       mapping.routes[2][0] = { storeTo: 2, expects: [{ kind: 'local' }, { kind: 'remote', from: 3 }, { kind: 'dma', from: 1 }], whenComplete: { kind: 'dma', to: 1 } };
     }),
   ).toContain('chunk 0: circular wait through device 1');
+});
+
+test('names the workgroup that a split lacks, or that runs for two', () => {
+  // Two tiles, two splits: workgroups 0 and 2 are the first split's.
+  const given: PlanCase = { m: 4, n: 4, devices: 2, algorithm: 'ring', chunk: 'rows', stageTiles: 9, triggerTiles: 1, tiles: { kind: 'grid', threadM: 2, threadN: 4, lanesX: 1, lanesY: 1, wavefront: 1 }, splits: { count: 2, axis: 'x', seed: 3 } };
+  const problemsOf = (ofTile0: number, ofTile2: number): string[] => {
+    const plan = damageable(given);
+    plan.twins[0][0] = ofTile0;
+    plan.twins[0][2] = ofTile2;
+    return checkPlan(plan as Plan);
+  };
+  expect([...problemsOf(1, 3), ...problemsOf(3, 1)]).toEqual([]);
+  expect(problemsOf(1, 1)).toEqual(['split 1 of tile 2 is workgroup 1, which runs for tile 0']);
+  expect(problemsOf(1, 2)).toEqual(['split 1 of tile 2 is workgroup 2, which runs for tile 2']);
+  expect(problemsOf(0, 3)).toEqual(['split 1 of tile 0 is workgroup 0, which runs for tile 0']);
+  expect(problemsOf(4, 3)).toEqual(['split 1 of tile 0 is workgroup 4, which there is not']);
 });
 
 test('leaves the Plan as it was', () => {

@@ -15,5 +15,5 @@ test('a footprint comes back from its runs, and no two neighbouring runs have on
 });
 
 test('runs that do not cover the output are a bug', () => {
-  expect(() => fromOwnerRuns({ m: 2, n: 3, grid: [1, 1, 1], wavefronts: 1, runs: [0, 5] })).toThrow(/do not cover/);
+  expect(() => fromOwnerRuns({ m: 2, n: 3, batch: 1, grid: [1, 1, 1], wavefronts: 1, runs: [0, 5], twins: [] })).toThrow(/do not cover/);
 });

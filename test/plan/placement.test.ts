@@ -2,8 +2,7 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { placementsOf } from '../../src/plan/placement.ts';
 import { planOf } from '../../src/plan/plan.ts';
-import { chunkOf } from '../../src/spec/chunks.ts';
-import { footprintFor, planCases } from '../support/plans.ts';
+import { chunkHolding, footprintFor, planCases } from '../support/plans.ts';
 
 test('a row for each piece, with the box and number of its elements, at the step and stage of its workgroup', () => {
   fc.assert(
@@ -11,11 +10,11 @@ test('a row for each piece, with the box and number of its elements, at the step
       const footprint = footprintFor(given);
       const plan = planOf(given, footprint);
       const device = at % given.devices;
-      const { m, n, devices, chunk: axis } = given;
+      const { m, n } = footprint;
       const expected = new Map<string, { rows: number[]; columns: number[]; count: number }>();
       for (let row = 0; row < m; row++)
         for (let column = 0; column < n; column++) {
-          const key = `${footprint.owner[row * n + column]} ${axis === 'rows' ? chunkOf(m, devices, row) : chunkOf(n, devices, column)}`;
+          const key = `${footprint.owner[row * n + column]} ${chunkHolding(given, row, column)}`;
           const of = expected.get(key) ?? { rows: [], columns: [], count: 0 };
           of.rows.push(row);
           of.columns.push(column);

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkOfBlock, piecesOfBlock, planOf, routeOf, thresholdOf } from '../../src/plan/plan.ts';
+import { chunkOfBlock, ownerOf, piecesOfBlock, planOf, routeOf, settled, splitsOf, thresholdOf, updatesOf } from '../../src/plan/plan.ts';
+import { resolveDraft } from '../../src/spec/resolve.ts';
 import { footprintFor, planCases, planFor, type PlanCase } from '../support/plans.ts';
 
 const cases = fc.oneof({ arbitrary: planCases({ side: 60, devices: 13 }), weight: 4 }, { arbitrary: planCases({ side: 20, devices: 64 }), weight: 1 });
@@ -65,6 +66,36 @@ test('a threshold is the elements of the piece times the updates that each of th
   expect(routeOf(ring, 2, 0).storeTo).toBe(1);
 });
 
+test('split-K: what a GEMM stores counts once for each split, what a DMA brings once', () => {
+  const splits = { count: 3, axis: 'x', seed: 1 } as const;
+  const ring = planFor({ ...small, splits });
+  expect(splitsOf(ring)).toBe(3);
+  // As above: device 0 gets a DMA and its own three, device 1 the three remote ones and its own three.
+  expect([0, 1, 2].map((d) => thresholdOf(ring, d, 0))).toEqual([4 * (1 + 3), 4 * (3 + 3), 0]);
+  expect(routeOf(ring, 0, 0).expects.map((source) => [source.kind, updatesOf(ring, source)])).toEqual([['local', 3], ['dma', 1]]);
+  expect(routeOf(ring, 1, 0).expects.map((source) => [source.kind, updatesOf(ring, source)])).toEqual([['local', 3], ['remote', 3]]);
+  const direct = planFor({ ...small, splits, algorithm: 'direct' });
+  expect([0, 1, 2].map((d) => thresholdOf(direct, d, 0))).toEqual([4 * 9, 0, 0]);
+  // Tiles go by the ids of the first split, whose workgroups are every third here.
+  expect(ring.stages[0].flatMap(({ tiles }) => tiles)).toEqual([0, 3]);
+});
+
+test('a batch: a step for each chunk of each matrix, one matrix after another; chunk j of any of them ends on device j', () => {
+  fc.assert(
+    fc.property(cases, (given) => {
+      const plan = planFor(given);
+      const { devices, batch = 1 } = given;
+      const one = planFor({ ...given, batch: 1 });
+      plan.mapping.order.forEach((order, d) => expect(order).toEqual(Array.from({ length: batch }, (_, b) => one.mapping.order[d].map((chunk) => b * devices + chunk)).flat()));
+      plan.tiling.chunks.forEach((_, chunk) => {
+        expect(ownerOf(plan, chunk)).toBe(chunk % devices);
+        for (let d = 0; d < devices; d++) expect(routeOf(plan, d, chunk)).toEqual(routeOf(one, d, chunk % devices));
+      });
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test('a block has a chunk, and only pieces that exist', () => {
   fc.assert(
     fc.property(cases, (given) => {
@@ -81,6 +112,22 @@ test('a block has a chunk, and only pieces that exist', () => {
     }),
     { numRuns: 40 },
   );
+});
+
+test('stages that are left open: four to the chunk with the most tiles, of whatever matrix', async () => {
+  const draft = { ...(await resolveDraft({ m: 64, n: 64, k: 8, devices: 2 })), stageTiles: null };
+  fc.assert(
+    fc.property(cases, (given) => {
+      const { tiling } = planFor(given);
+      const most = Math.max(1, ...tiling.chunks.map((_, chunk) => tiling.partChunk.filter((of) => of === chunk).length));
+      expect(settled({ ...draft, devices: given.devices, chunk: given.chunk, triggerTiles: given.triggerTiles }, footprintFor(given)).stageTiles).toBe(Math.ceil(most / 4));
+    }),
+    { numRuns: 40 },
+  );
+  expect(settled({ ...draft, stageTiles: 7 }, footprintFor(small)).stageTiles).toBe(7);
+  // One tile in the first matrix, eight in the second.
+  const owner = Uint32Array.from({ length: 16 }, (_, row) => Math.max(0, row - 7));
+  expect(settled({ ...draft, devices: 1, chunk: 'rows' }, { m: 16, n: 1, batch: 2, grid: [9, 1, 1], wavefronts: 1, owner, twins: [] }).stageTiles).toBe(2);
 });
 
 test('a Plan is plain data and a function of its input', () => {

@@ -14,9 +14,9 @@ const GRID: PlanCase = { m: 64, n: 96, devices: 4, algorithm: 'ring', chunk: 'co
 test('rectangles cover each element once, with its own key, whatever the shape of the regions', () => {
   fc.assert(
     fc.property(planCases({ side: 30, devices: 1 }), (given) => {
-      const { m, n, owner, wavefronts } = footprintFor(given);
+      const { m, n, batch, owner, wavefronts, twins } = footprintFor(given);
       const keys = Int32Array.from({ length: Math.max(...owner) + 1 }, (_, at) => Math.floor(at / wavefronts));
-      const { rectangles, sampled } = regionsOf({ m, n, owner, wavefronts, grid: [1, 1, 1] }, keys, m * n);
+      const { rectangles, sampled } = regionsOf({ m, n, batch, owner, wavefronts, grid: [1, 1, 1], twins }, keys, m * n);
       const painted = new Int32Array(m * n).fill(-1);
       for (const [key, of] of rectangles)
         for (const [row, column, rows, columns] of of)
@@ -75,6 +75,17 @@ test('a picture: a tinted region for each workgroup, its step in the tooltip, ch
   for (const [step, tint] of tints) expect(svg).toMatch(new RegExp(`fill="${tint}" stroke=[^]{0,120}>step ${step} · chunk ${plan.mapping.order[1][Number(step) - 1]} · stage`));
   expect(svg.match(/stroke-width="3" stroke-linecap/g)).toHaveLength(2);
   for (const part of ['>chunk boundary<', '>workgroup<', '>wavefront<', '>24<', '>48<', '>72<', 'straddle chunks']) expect(svg).toContain(part);
+});
+
+test('split-K and a batch are told below the picture; workgroups of further splits do store something', () => {
+  const split = draw({ ...GRID, splits: { count: 3, axis: 'z', seed: 1 } });
+  expect(split).toContain('split-K: what is drawn is split 0; 2 more workgroups store each of these regions again');
+  expect(split).not.toContain('store nothing');
+  const batch = draw({ ...GRID, batch: 2 });
+  expect(batch).toContain('2 matrices, one below the other: chunks go on by 4 from each to the next');
+  expect(batch.match(/<title>workgroup \d+: step (\d+),/g)).toHaveLength(48);
+  expect(batch).toContain('step 8 · chunk 4 · stage');
+  expect(draw(GRID)).not.toMatch(/split-K|matrices/);
 });
 
 test('self-contained, well-formed and finite, whatever is drawn', () => {

@@ -12,7 +12,7 @@ export const run: RunReport = {
   spec: {
     version: 1,
     name: 't-nlg fc2 TP 8',
-    gemm: { m: 256, n: 4256, k: 2128 },
+    gemm: { m: 256, n: 4256, k: 2128, kTotal: 17024 },
     dtype: 'f32',
     devices: 8,
     collective: 'reduce-scatter',
@@ -32,6 +32,7 @@ export const run: RunReport = {
     faults: [],
   },
   specHash: 'b'.repeat(64),
+  kernel: { tiles: 1064, batch: 1, splits: 1, ldc: 4256 },
   check: { mode: 'exact', elements: 1089536, coverage: 1, wrong: 0, maxError: 0, bound: 0, bitExactPlanOrder: null, firstWrong: [], outputHash: 'c'.repeat(64) },
   causality: { events: 5000, violations: 0, eventHash: 'd'.repeat(64) },
   ledger: {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { KernelBindings } from '../../src/spec/kernel-bindings.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 import { MEASURED_FIGURES } from '../../src/report/figures.ts';
 import { adapterLine, runTable, verdictLine } from '../../src/report/table.ts';
@@ -41,7 +42,7 @@ test('a right run', () => {
       gpuBusy           0.990  GPU time of all dispatch groups over fusedMs
       stageEfficiency   0.970  mean GEMM rate of a stage over that of the whole GEMM in one dispatch
       extraFlops            0  FLOPs of tiles run again because they touch more chunks than one dispatch binds
-      stages              256  GEMM dispatches of the fused run, all devices
+      stages              256  GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K
       tailLimited          no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
       counterWaits          0  times that the host had to wait for counters before it could encode an epoch
       bufferConflicts       7  dispatches that touch a chunk memory which an earlier one of their epoch writes
@@ -52,6 +53,15 @@ test('a right run', () => {
 
 test('skew is said where there is some', () => {
   expect(runTable({ ...run, spec: { ...run.spec, skew: 0.5 } })).toContain('lag 2, skew 0.5, overflow spill');
+});
+
+test('files are named with their hashes, and a k that differs from device to device is said', () => {
+  const operands = { kind: 'files', a: { source: 'acts.npy', hash: '1'.repeat(64) }, b: { source: 'model.safetensors#w', hash: '2'.repeat(64) }, layout: 'nt' } as const;
+  const text = runTable({ ...run, spec: { ...run.spec, gemm: { m: 40, n: 37, k: 10, kTotal: 29 }, devices: 3, operands } });
+  expect(text).toContain('40 x 37 x 10 or 9 (m x n x k per device, K = 29), f32, operands out of files, layout nt, seed 1\n');
+  expect(text).toMatch(/\n {2}A +acts\.npy, sha256 1{64}\n {2}B +model\.safetensors#w, sha256 2{64}\n/);
+  expect(runTable({ ...run, spec: { ...run.spec, operands: { kind: 'trained', source: 'x@1', hash: '1'.repeat(64) } } })).toContain('operands trained (x@1), seed 1');
+  expect(runTable({ ...run, spec: { ...run.spec, operands: { kind: 'normal' } } })).toContain('operands normal, seed 1');
 });
 
 test('every measured figure has its definition', () => {
@@ -112,4 +122,16 @@ test('the verdict over several runs counts the wrong ones and names them', () =>
 
 test('no line is wider than a wide terminal', () => {
   for (const line of runTable(run).split('\n')) expect(line.length, line).toBeLessThanOrEqual(125);
+});
+
+test('what a kernel does besides one product is said', () => {
+  const bindings = { a: 'A', b: 'B', output: 'C', layout: 'nn', halves: [], uniforms: {}, overrides: {}, grid: [1, 1, 4], requires: null, splits: { axis: 'z', count: 'q' }, batch: 'b', ldc: 'n', epilogue: { alpha: 0.5, bias: { binding: null, along: 'm' }, residual: { binding: 'R', beta: -2 } } } as const;
+  const kernel = { kind: 'foreign', name: 'mine.wgsl', hash: 'e'.repeat(64), entry: 'main', source: '', bindings } as const;
+  const rows = (found: RunReport['kernel'], epilogue: KernelBindings['epilogue']): string[] => runTable({ ...run, kernel: found, spec: { ...run.spec, kernel: { ...kernel, bindings: { ...bindings, epilogue } } } }).split('\n').slice(4, 6);
+  expect(rows({ tiles: 12, batch: 2, splits: 4, ldc: 4300 }, bindings.epilogue)).toEqual([
+    '  kernel      mine.wgsl, entry main, 12 tiles as probed, wavefront 64',
+    '              batch of 2 matrices, each a collective of its own; 4 splits of K along z, one dispatch each; rows of C 4300 apart; alpha 0.5; bias along m, added by the owners after the reduction; residual times -2; R on device 0, zeros on the others',
+  ]);
+  // Of a plain kernel there is nothing to say: the schedule follows.
+  expect(rows({ tiles: 12, batch: 1, splits: 1, ldc: 4256 }, { alpha: 1, bias: null, residual: null })[1]).toMatch(/^ {2}schedule/);
 });

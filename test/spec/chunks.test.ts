@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkOf, chunkRange, chunkSizes } from '../../src/spec/chunks.ts';
+import { chunkRange, chunkSizes } from '../../src/spec/chunks.ts';
 
 const cut = fc.record({ length: fc.integer({ min: 1, max: 5000 }), devices: fc.integer({ min: 1, max: 64 }) });
 
@@ -17,17 +17,6 @@ test('chunks partition the dimension in order, and sizes differ by at most one, 
       expect(next).toBe(length);
       expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
       expect(sizes[0] - sizes[devices - 1]).toBeLessThanOrEqual(1);
-    }),
-  );
-});
-
-test('chunkOf names the chunk whose range holds the index', () => {
-  fc.assert(
-    fc.property(cut, fc.nat(), ({ length, devices }, at) => {
-      const index = at % length;
-      const { start, length: size } = chunkRange(length, devices, chunkOf(length, devices, index));
-      expect(index).toBeGreaterThanOrEqual(start);
-      expect(index).toBeLessThan(start + size);
     }),
   );
 });

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { elementHash, exactValue, fillOperand, normalValue, NORMAL_SCALE, operandValue, streamKey, type OperandStream } from '../../src/spec/operands.ts';
+import { elementHash, exactValue, fillOperand, normalValue, NORMAL_SCALE, operandValue, roundToHalf, streamKey, type OperandStream } from '../../src/spec/operands.ts';
 
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 const stream = fc.record({ seed: u32, device: fc.integer({ min: 0, max: 63 }), matrix: fc.constantFrom(0, 1) }) as fc.Arbitrary<OperandStream>;
-const kind = fc.constantFrom('exact', 'normal') as fc.Arbitrary<'exact' | 'normal'>;
+const kind = fc.constantFrom('exact', 'normal', 'half') as fc.Arbitrary<'exact' | 'normal' | 'half'>;
 const range = fc.integer({ min: 1, max: 4 });
 
 test('a whole operand is its elements, and a window of rows is part of the whole', () => {
@@ -99,4 +99,22 @@ test('all streams of one seed have keys of their own', () => {
     }),
     { numRuns: 50 },
   );
+});
+
+test('rounding to f16: what f16 holds stays, all else goes to the nearest, ties to even', () => {
+  // Every normal f16 but infinities and NaNs, in order: significand · 2^exponent.
+  const halves = Array.from({ length: 30 * 1024 }, (_, at) => (1024 + (at % 1024)) * 2 ** (Math.floor(at / 1024) - 24));
+  for (const half of halves) {
+    expect(roundToHalf(half)).toBe(half);
+    expect(roundToHalf(-half)).toBe(-half);
+  }
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: halves.length - 2 }), fc.double({ min: 0, max: 1, noNaN: true }), (at, share) => {
+      const [low, high] = [halves[at], halves[at + 1]];
+      const value = Math.fround(low + share * (high - low));
+      const middle = (low + high) / 2;
+      expect(roundToHalf(value)).toBe(value < middle ? low : value > middle ? high : at % 2 === 0 ? low : high);
+    }),
+  );
+  expect([65_519, 65_520, -1e9, 6e-5, -1e-30, 0].map(roundToHalf)).toEqual([65_504, Infinity, -Infinity, 0, 0, 0]);
 });

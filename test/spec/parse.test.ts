@@ -31,6 +31,22 @@ test('every resolved Spec is read back from its JSON unchanged, with the same ha
   expect(parseSpec(JSON.parse(JSON.stringify(trained)))).toEqual(trained);
 });
 
+test('a Spec of files is read back with its sources, hashes and layout, each of which its hash depends on', async () => {
+  const files = { m: 4, n: 5, kTotal: 7, a: { source: 'a.npy', hash: '1'.repeat(64) }, b: { source: 'b.npy', hash: '2'.repeat(64) }, layout: 'nt' } as const;
+  const spec = await resolveSpec({ files, tp: 3 });
+  expect(parseSpec(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
+  const others = [{ ...files, a: { ...files.a, hash: '3'.repeat(64) } }, { ...files, b: { ...files.b, source: 'c.npy' } }, { ...files, layout: 'tt' as const }, { ...files, kTotal: 8 }];
+  for (const other of others) expect(await specHash(await resolveSpec({ files: other, tp: 3 }))).not.toBe(await specHash(spec));
+  for (const operands of [{ ...spec.operands, layout: 'xy' }, { ...spec.operands, a: { source: '', hash: '1'.repeat(64) } }, { ...spec.operands, b: { source: 'b.npy' } }]) expect(refusal({ ...spec, operands }).code).toBe('BAD_SPEC');
+});
+
+test("k is the first device's share of K, whatever the Spec says", () => {
+  const gemm = { ...good.gemm, k: 33, kTotal: 130 };
+  expect(parseSpec({ ...good, gemm }).gemm).toEqual(gemm);
+  expect(refusal({ ...good, gemm: { ...gemm, k: 32 } }).fields.lines![0]).toContain('gemm.k: not the first device');
+  expect(refusal({ ...good, gemm: { ...gemm, kTotal: 3 } }).fields.lines![0]).toContain('gemm.kTotal:');
+});
+
 test('the hash depends on every field and on nothing else', async () => {
   const reversed = Object.fromEntries(Object.entries(good).toReversed()) as unknown as Spec;
   expect(await specHash(reversed)).toBe(await specHash(good));
@@ -72,7 +88,7 @@ test.each<[string, unknown]>([
 });
 
 test('operands beyond the proof are refused', () => {
-  const error = refusal({ ...good, gemm: { m: 1, n: 1, k: 2 ** 22 } });
+  const error = refusal({ ...good, gemm: { m: 1, n: 1, k: 2 ** 22, kTotal: 2 ** 24 } });
   expect(error.fields.lines!.join('\n')).toMatch(/operands: .*268435456/);
 });
 

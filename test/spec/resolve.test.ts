@@ -3,12 +3,17 @@ import { expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
 import { chunkSizes } from '../../src/spec/chunks.ts';
 import { kernelHash } from '../../src/spec/kernel-sources.ts';
-import { parseTile, resolveSpec, type SpecRequest } from '../../src/spec/resolve.ts';
+import { subLayersOf } from '../../src/spec/hf-config.ts';
+import { parseTile, resolveSpec, type FileOperands, type ModelConfig, type SpecRequest } from '../../src/spec/resolve.ts';
+import { parseSpec } from '../../src/spec/parse.ts';
 import type { Fault, Spec } from '../../src/spec/spec.ts';
 import { requests } from './requests.ts';
 
 const shape = { m: 64, n: 96, k: 32, devices: 4 };
 const trained = { m: 256, n: 512, k: 1536, source: 'embeddings FFN', hash: 'a'.repeat(64) };
+const files: FileOperands = { m: 40, n: 64, kTotal: 29, a: { source: 'acts.npy', hash: 'a'.repeat(64) }, b: { source: 'w.safetensors#w', hash: 'b'.repeat(64) }, layout: 'nt' };
+const LLAMA = { model_type: 'llama', hidden_size: 64, intermediate_size: 96, num_attention_heads: 8, num_hidden_layers: 2, num_key_value_heads: 4 };
+const config: ModelConfig = { file: 'Tiny/config.json', name: 'Tiny', subLayers: subLayersOf(LLAMA) };
 
 async function refusal(request: SpecRequest): Promise<TilewireError> {
   const outcome = await resolveSpec(request).catch((error: unknown) => error);
@@ -19,7 +24,7 @@ async function refusal(request: SpecRequest): Promise<TilewireError> {
 test('the main job: every default is filled in', async () => {
   const spec = await resolveSpec({ model: 't-nlg', layer: 'fc2', tp: 8, tokens: 256 });
   expect(spec).toMatchObject({
-    version: 1, name: 't-nlg fc2 TP 8', gemm: { m: 256, n: 4256, k: 2128 }, dtype: 'f32', devices: 8,
+    version: 1, name: 't-nlg fc2 TP 8', gemm: { m: 256, n: 4256, k: 2128, kTotal: 17024 }, dtype: 'f32', devices: 8,
     collective: 'reduce-scatter', algorithm: 'ring', chunk: 'columns', operands: { kind: 'exact', range: 4 }, seed: 1,
     wavefront: 64, triggerTiles: 8, lag: 2, skew: 0, triggers: 'host', overflow: 'spill', tracker: { sets: 256, ways: 8 }, faults: [],
   } satisfies Partial<Spec>);
@@ -51,8 +56,44 @@ test('a stage is a quarter of the largest step, along either axis and with ragge
 
 test('a trained model: the shape comes from its files, and K is split over the devices', async () => {
   const spec = await resolveSpec({ operands: 'trained', trained, tp: 4 });
-  expect(spec).toMatchObject({ name: 'embeddings FFN TP 4', gemm: { m: 256, n: 512, k: 384 }, devices: 4, operands: { kind: 'trained', source: trained.source, hash: trained.hash } });
+  expect(spec).toMatchObject({ name: 'embeddings FFN TP 4', gemm: { m: 256, n: 512, k: 384, kTotal: 1536 }, devices: 4, operands: { kind: 'trained', source: trained.source, hash: trained.hash } });
   expect(await resolveSpec({ trained, devices: 4, m: 256, n: 512, k: 384 })).toEqual(spec);
+});
+
+test('a trained model over devices that do not divide its K', async () => {
+  expect(await resolveSpec({ trained, tp: 5 })).toMatchObject({ gemm: { k: 308, kTotal: 1536 }, devices: 5 });
+});
+
+test("the user's matrices: the shape comes from their headers, slices of K differ by at most one, k is the first's", async () => {
+  const spec = await resolveSpec({ files, tp: 3, seed: 4 });
+  expect(spec).toMatchObject({ name: 'acts.npy · w.safetensors#w TP 3', gemm: { m: 40, n: 64, k: 10, kTotal: 29 }, devices: 3, operands: { kind: 'files', a: files.a, b: files.b, layout: 'nt' }, seed: 4 });
+  expect(Object.keys(spec.operands)).toEqual(['kind', 'a', 'b', 'layout']);
+  expect(await resolveSpec({ files, devices: 3, tp: 3, m: 40, n: 64, k: 10, seed: 4 })).toEqual(spec);
+  expect((await resolveSpec({ files, tp: 29 })).gemm).toEqual({ m: 40, n: 64, k: 1, kTotal: 29 });
+  // What comes back out of a report is the same Spec.
+  expect(parseSpec(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
+});
+
+test('a sub-layer of a config, its operands generated', async () => {
+  const spec = await resolveSpec({ config, layer: 'fc2', tp: 4, tokens: 32 });
+  expect(spec).toMatchObject({ name: 'Tiny down_proj TP 4', gemm: { m: 32, n: 64, k: 24, kTotal: 96 }, devices: 4, operands: { kind: 'exact', range: 4 } });
+  expect(await resolveSpec({ config, layer: 'down_proj', devices: 4, tokens: 32 })).toEqual(spec);
+  expect((await resolveSpec({ config, layer: 'op', tp: 8, operands: 'normal' }))).toMatchObject({ gemm: { m: 2048, n: 64, k: 8, kTotal: 64 }, operands: { kind: 'normal' } });
+});
+
+test('files of a sub-layer: K and n are those of the config, or both are named', async () => {
+  const down = { ...files, kTotal: 96 };
+  expect(await resolveSpec({ files: down, config, layer: 'down_proj', tp: 4 })).toMatchObject({ name: 'acts.npy · w.safetensors#w TP 4', gemm: { m: 40, n: 64, k: 24, kTotal: 96 }, operands: { kind: 'files' } });
+  for (const [other, layer] of [[{ ...down, n: 63 }, 'down_proj'], [down, 'o_proj']] as const) {
+    const error = await refusal({ files: other, config, layer, tp: 4 });
+    expect(error.fields).toMatchObject({ path: '--config', actual: `K = 96, n = ${other.n} (acts.npy, w.safetensors#w, layout nt)`, limit: `K = ${layer === 'o_proj' ? 64 : 96}, n = 64 (Tiny/config.json)` });
+  }
+});
+
+test('what a config holds is listed where no sub-layer, or an unknown one, is named; and so are the degrees that keep heads whole', async () => {
+  expect((await refusal({ config, tp: 4 })).fields.lines).toEqual(['o_proj (or op): K = 64, n = 64, in 2 layers', 'down_proj (or fc2): K = 96, n = 64, in 2 layers']);
+  expect((await refusal({ config, layer: 'q_proj', tp: 4 })).fields.fix).toBe('use one of o_proj, down_proj');
+  for (const given of [{ tp: 6 }, { devices: 6 }, {}]) expect((await refusal({ config, layer: 'op', ...given })).fields.fix).toBe('use one of 1, 2, 4, 8');
 });
 
 test('the largest range that can be proven is taken; with none, the request is refused', async () => {
@@ -89,13 +130,33 @@ const bad: [string, SpecRequest, string, string?][] = [
   ['sizes and TP', { ...shape, tp: 4 }, '--m'],
   ['trained without files', { operands: 'trained', tp: 4 }, '--operands'],
   ['trained without devices', { trained }, '--tp'],
-  ['trained that does not divide', { trained, tp: 5 }, '--tp'],
-  ['trained that does not divide', { trained, devices: 7 }, '--devices'],
+  ['trained over too many devices', { trained, tp: 65 }, '--tp'],
+  ['trained over half a device', { trained, devices: 7.5 }, '--devices'],
   ['trained and another size', { trained, tp: 4, k: 1536 }, '--k'],
   ['trained and tokens', { trained, tp: 4, tokens: 256 }, '--tokens'],
   ['trained and a model', { trained, model: 't-nlg' }, '--model'],
   ['trained, TP and devices', { trained, tp: 4, devices: 8 }, '--tp'],
   ['trained files, other operands', { trained, tp: 4, operands: 'normal' }, '--operands'],
+  ['trained and a config', { trained, tp: 4, config }, '--config'],
+  ['files without devices', { files }, '--tp'],
+  ['files, TP and devices', { files, tp: 3, devices: 4 }, '--tp'],
+  ['files over more devices than K', { files, tp: 30 }, '--tp'],
+  ['files over no devices', { files, devices: 0 }, '--devices'],
+  ['files over too many devices', { files: { ...files, kTotal: 1000 }, devices: 65 }, '--devices'],
+  ...([['m', 41], ['n', 63], ['k', 9]] as const).map(([size, value]): [string, SpecRequest, string] => [`files and another ${size}`, { files, tp: 3, [size]: value }, `--${size}`]),
+  ...(['exact', 'normal', 'trained'] as const).map((operands): [string, SpecRequest, string] => [`files and operands ${operands}`, { files, tp: 3, operands }, '--operands']),
+  ['files and a model', { files, tp: 3, model: 't-nlg' }, '--model'],
+  ['files and a layer of nothing', { files, tp: 3, layer: 'op' }, '--layer'],
+  ['files and tokens', { files, tp: 3, tokens: 40 }, '--tokens'],
+  ['files of a sub-layer over devices that it cannot take', { files: { ...files, kTotal: 96 }, config, layer: 'fc2', devices: 5 }, '--devices'],
+  ['files and a config without a layer', { files, tp: 3, config }, '--layer'],
+  ['a config and a model', { config, layer: 'op', tp: 4, model: 't-nlg' }, '--model'],
+  ...(['m', 'n', 'k'] as const).map((size): [string, SpecRequest, string] => [`a config and ${size}`, { config, layer: 'op', tp: 4, [size]: 64 }, `--${size}`]),
+  ['a config without a layer', { config, tp: 4 }, '--layer'],
+  ['a config without TP', { config, layer: 'op' }, '--tp'],
+  ['a config, TP and devices', { config, layer: 'op', tp: 4, devices: 8 }, '--tp'],
+  ['a config over devices that it cannot take', { config, layer: 'op', devices: 3 }, '--devices'],
+  ['a config and no tokens', { config, layer: 'op', tp: 4, tokens: 0 }, '--tokens'],
   ['a seed too large', { ...shape, seed: 2 ** 32 }, '--seed'],
   ...(['collective', 'algorithm', 'operands', 'chunk', 'overflow'] as const).map((flag): [string, SpecRequest, string] => [`unknown ${flag}`, { ...shape, [flag]: 'tree' }, `--${flag}`]),
   ['unknown kernel', { ...shape, kernelName: 'constructor' }, '--kernel-name'],

@@ -18,7 +18,7 @@ export interface Landing {
 export interface Simulated {
   readonly log: EventLog;
   readonly trackers: readonly Tracker[];
-  /** Each chunk in its owner's memory, dense: the sum of `contribution` of the devices that reached it. */
+  /** Each chunk in its owner's memory, dense: the sum of the values of the partial products that reached it. */
   readonly results: readonly Float64Array[];
 }
 
@@ -29,13 +29,18 @@ export interface Conditions {
   readonly adjust?: (device: number) => ReadonlyMap<number, number>;
   /** How often the tracker sees an update: once, unless a defect is meant. */
   readonly seen?: (landing: Landing) => number;
+  /** What partial product device · splits + split adds to every element, and f32 arithmetic: sums that tell the order. */
+  readonly rounded?: (product: number) => number;
 }
 
 export const ROOMY: TrackerGeometry = { sets: 256, ways: 8, overflow: 'spill' };
 
-/** What a device adds to every element: sums of these tell up to 52 devices apart. */
-export const contribution = (device: number): number => 2 ** (device % 52);
-export const wholeSum = (devices: number): number => Array.from({ length: devices }, (_, d) => contribution(d)).reduce((sum, value) => sum + value, 0);
+/** Workgroups of the Plan that compute each element, each a part of K. */
+const splitsIn = ({ twins }: Plan): number => twins.length + 1;
+
+/** What a partial product adds to every element: sums of these tell up to 48 apart, and those of 256 are still exact. */
+const contribution = (product: number): number => 2 ** (product % 48);
+const wholeSum = (products: number): number => Array.from({ length: products }, (_, product) => contribution(product)).reduce((sum, value) => sum + value, 0);
 
 interface Transfer {
   readonly from: number;
@@ -46,8 +51,11 @@ interface Transfer {
 }
 
 /** Runs until nothing can: a run that is stuck ends like one that is done, and its trackers are open. */
-export function simulate(plan: Plan, { seed, geometry = ROOMY, adjust, seen = () => 1 }: Conditions): Simulated {
+export function simulate(plan: Plan, { seed, geometry = ROOMY, adjust, seen = () => 1, rounded }: Conditions): Simulated {
   const { tiling, devices } = plan;
+  const splits = splitsIn(plan);
+  const valueOf = rounded ?? contribution;
+  const sum = rounded === undefined ? (one: number, other: number): number => one + other : (one: number, other: number): number => Math.fround(one + other);
   const random = randomOf(seed);
   const log = new EventLog();
   const ids = Array.from({ length: devices }, (_, d) => d);
@@ -72,7 +80,7 @@ export function simulate(plan: Plan, { seed, geometry = ROOMY, adjust, seen = ()
     written.add(key);
     const chunk = memory[device][tiling.partChunk[part]];
     let index = 0;
-    for (const at of elementsOf(part)) chunk[at] = (op === 1 ? chunk[at] : 0) + values(index++);
+    for (const at of elementsOf(part)) chunk[at] = op === 1 ? sum(chunk[at], values(index++)) : values(index++);
     return op;
   };
   const landings = (part: number, facts: Omit<Landing, 'piece' | 'elements'>): Landing[] =>
@@ -80,20 +88,32 @@ export function simulate(plan: Plan, { seed, geometry = ROOMY, adjust, seen = ()
       .filter((piece) => tiling.pieceElements[piece] > 0)
       .map((piece) => ({ ...facts, piece, elements: tiling.pieceElements[piece] }));
 
+  // The splits of a stage one after the other, as dispatches: each stores every part of every tile, by a workgroup that has
+  // done nothing before. What a workgroup does again, or a tile whose workgroup there is not, adds to nothing.
+  const ran = ids.map(() => new Set<number>());
   const runStage = (device: number): void => {
     const { tiles } = plan.stages[device][nextStage[device]++];
-    const made = tiles.flatMap((tile) =>
-      tiling.tileParts[tile].flatMap((part) => {
-        const to = routeOf(plan, device, tiling.partChunk[part]).storeTo;
-        log.add('store', time, device, part, to, write(to, part, () => contribution(device)));
-        return landings(part, { device: to, from: device, via: to === device ? 'local' : 'remote' });
-      }),
-    );
-    unseen[device].push(...shuffled(made, random));
+    for (let split = 0; split < splits; split++) {
+      const made = tiles.flatMap((tile) => {
+        const workgroup = split === 0 ? tile : plan.twins[split - 1][tile];
+        if (!(workgroup < tiling.tiles) || ran[device].has(workgroup)) throw new Error(`device ${device}: split ${split} of tile ${tile} has no workgroup of its own (${workgroup})`);
+        ran[device].add(workgroup);
+        return tiling.tileParts[tile].flatMap((part) => {
+          const to = routeOf(plan, device, tiling.partChunk[part]).storeTo;
+          log.add('store', time, device, part, to, write(to, part, () => valueOf(device * splits + split)));
+          return landings(part, { device: to, from: device, via: to === device ? 'local' : 'remote' });
+        });
+      });
+      unseen[device].push(...shuffled(made, random));
+    }
   };
   const see = (writer: number): void => {
     const landing = unseen[writer].shift()!;
-    const { device, piece, elements, from, via } = landing;
+    // Counters may be read after several splits, and then show the elements of all of them at once.
+    const together = random(2) === 0 ? unseen[writer].filter(({ piece }) => piece === landing.piece) : [];
+    unseen[writer] = unseen[writer].filter((other) => !together.includes(other));
+    const { device, piece, from, via } = landing;
+    const elements = landing.elements * (1 + together.length);
     for (let times = seen(landing); times > 0; times--) {
       log.add('landed', time, device, piece, from, elements, via);
       const output: TrackerOutput = { completed: [], ready: [] };
@@ -138,7 +158,7 @@ export function simulate(plan: Plan, { seed, geometry = ROOMY, adjust, seen = ()
     if (act === undefined) break;
     act(random(count));
   }
-  return { log, trackers, results: tiling.chunks.map((_, j) => memory[j][j]) };
+  return { log, trackers, results: tiling.chunks.map((_, j) => memory[j % devices][j]) };
 }
 
 function weighted<T extends readonly [number, ...unknown[]]>(choices: readonly T[], random: Random): T | undefined {
@@ -146,8 +166,8 @@ function weighted<T extends readonly [number, ...unknown[]]>(choices: readonly T
   return choices.find(([weight]) => (at -= weight) < 0);
 }
 
-/** Whether every element of every chunk holds each device's contribution exactly once. */
-export function isRight({ devices }: Plan, { results }: Simulated): boolean {
-  const whole = wholeSum(devices);
+/** Whether every element of every chunk holds each split's partial product of each device exactly once. */
+export function isRight(plan: Plan, { results }: Simulated): boolean {
+  const whole = wholeSum(plan.devices * splitsIn(plan));
   return results.every((chunk) => chunk.every((value) => value === whole));
 }

@@ -18,14 +18,15 @@ interface Update {
   readonly elements: number;
 }
 
-/** Every update that a device's tracker is to see; some in two instalments, as counters may show them. */
-function updatesOf(plan: Plan, device: number, split: (piece: number) => boolean = () => false): Update[] {
-  const { tiling } = plan;
+/** Every update that a device's tracker is to see, a GEMM's one for each split; some in two instalments, as counters may show them. */
+function updatesOf(plan: Plan, device: number, halved: (piece: number) => boolean = () => false): Update[] {
+  const { tiling, twins } = plan;
   return Array.from({ length: tiling.parts * tiling.wavefronts }, (_, piece) => piece).flatMap((piece) => {
     const elements = tiling.pieceElements[piece];
     const { expects } = routeOf(plan, device, tiling.partChunk[Math.floor(piece / tiling.wavefronts)]);
     if (elements === 0) return [];
-    return expects.flatMap(() => (elements > 1 && split(piece) ? [{ piece, elements: 1 }, { piece, elements: elements - 1 }] : [{ piece, elements }]));
+    const updates = expects.flatMap(({ kind }) => Array.from({ length: kind === 'dma' ? 1 : 1 + twins.length }, () => ({ piece, elements })));
+    return updates.flatMap((update) => (elements > 1 && halved(piece) ? [{ piece, elements: 1 }, { piece, elements: elements - 1 }] : [update]));
   });
 }
 

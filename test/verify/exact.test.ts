@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { largestRange, proveExact } from '../../src/spec/exactness.ts';
+import { NO_EPILOGUE } from '../../src/spec/kernel-bindings.ts';
 import { bitsWrong, POISON_BITS } from '../../src/verify/exact.ts';
 
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -32,7 +33,7 @@ test('the range is the largest that can be proven, from 4 down to none', () => {
   expect(largestRange(2 ** 22 + 1)).toBe(1);
   expect(largestRange(2 ** 24)).toBe(1);
   expect(largestRange(2 ** 24 + 1)).toBe(0);
-  expect(largestRange(128, 2 ** 11)).toBe(4);
+  expect(largestRange(128, NO_EPILOGUE, 2 ** 11)).toBe(4);
 });
 
 test('the better of columns and rows is taken, and what is not known proves nothing', () => {

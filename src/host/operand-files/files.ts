@@ -1,7 +1,8 @@
 // The only door from the operand readers to the disk and to memory: ranges of regular files, and the arrays
-// that hold them. A read outside a file never reaches the system, a file that shrank is an error, a pipe or
-// a device is never opened, and nothing larger than the limit is allocated. Tests put another layer here
-// that keeps its files in memory and counts what is asked of it.
+// that hold them. A read outside a file never reaches the system, a file that is written to while it is open
+// is an error (its hash may have been taken already), a pipe or a device is never opened, and nothing larger
+// than the limit is allocated. Tests put another layer here that keeps its files in memory and counts what is
+// asked of it.
 import { constants } from 'node:buffer';
 import fs from 'node:fs';
 import { bug, TilewireError } from '../../errors.ts';
@@ -50,7 +51,7 @@ export function diskFiles(limitBytes: number = LARGEST_ARRAY_BYTES): Files {
         fs.closeSync(descriptor);
         throw notAFile(path);
       }
-      return openFile(path, stat.size, descriptor);
+      return openFile(path, stat, descriptor);
     },
     allocate(bytes, path) {
       if (bytes > limitBytes) {
@@ -66,7 +67,7 @@ export function diskFiles(limitBytes: number = LARGEST_ARRAY_BYTES): Files {
   };
 }
 
-function openFile(path: string, size: number, descriptor: number): OpenFile {
+function openFile(path: string, { size, mtimeMs }: fs.Stats, descriptor: number): OpenFile {
   let open = true;
   return {
     path,
@@ -85,6 +86,9 @@ function openFile(path: string, size: number, descriptor: number): OpenFile {
           throw new TilewireError('BAD_FILE', 'the file became shorter while it was read', { path, actual: `ends at ${position + filled}`, limit: `${size} bytes`, fix: 'let whatever writes it finish, then run again' });
         }
         filled += got;
+      }
+      if (fs.fstatSync(descriptor).mtimeMs !== mtimeMs) {
+        throw new TilewireError('BAD_FILE', 'the file was changed while it was read', { path, actual: 'written to since it was opened', limit: 'unchanged until all of it is read', fix: 'let whatever writes it finish, then run again' });
       }
     },
     close() {

@@ -5,8 +5,8 @@ import path from 'node:path';
 import { TilewireError } from '../../errors.ts';
 import { diskFiles, notAFile, type Files } from './files.ts';
 import { npyStorage } from './npy.ts';
-import { safetensorsStorage } from './safetensors.ts';
-import { shardOf } from './shards.ts';
+import { namesLike, safetensorsStorage, tensorNames } from './safetensors.ts';
+import { modelIn, shardOf } from './shards.ts';
 import { storedMatrix, type MatrixFile } from './stored-matrix.ts';
 
 /** How files of other kinds become one that is read. */
@@ -32,11 +32,39 @@ export function openMatrix(reference: string, files: Files = diskFiles()): Matri
   const file = files.open(name);
   try {
     const storage = extension === '.npy' ? npyStorage(files, file) : safetensorsStorage(files, file, tensor);
-    const source = path.basename(place) + (tensor === undefined ? '' : `#${tensor}`);
+    const source = path.basename(path.resolve(place)) + (tensor === undefined ? '' : `#${tensor}`);
     return storedMatrix(files, file, storage, source, reference);
   } catch (error) {
     file.close();
     throw error;
+  }
+}
+
+/**
+ * `reference` with its tensor: where it names a folder or a .safetensors file alone, the one whose name ends in `suffix`, as a
+ * config's weight does ({expert} is any number). BAD_FILE where several layers have one; left as it is where none has.
+ */
+export function withTensor(reference: string, suffix: string, files: Files = diskFiles()): string {
+  const { place, tensor } = splitReference(reference, files);
+  const folder = files.kind(place) === 'folder';
+  if (tensor !== undefined || (!folder && path.extname(place).toLowerCase() !== '.safetensors')) return reference;
+  const ending = new RegExp(`(^|\\.)${suffix.replaceAll('.', '\\.').replace('{expert}', '\\d+')}$`);
+  const fitting = namesIn(place, files).filter((name) => ending.test(name));
+  if (fitting.length > 1) {
+    const shown = fitting.toSorted((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+    throw new TilewireError('BAD_FILE', `several tensors are that sub-layer's: say which`, { path: reference, actual: `${shown.length} whose names end in ${suffix}`, limit: namesLike(shown), fix: `write ${place}#${shown[0]!.slice(0, 200)}` });
+  }
+  return fitting.length === 1 ? `${place}#${fitting[0]!}` : reference;
+}
+
+function namesIn(place: string, files: Files): string[] {
+  const model = files.kind(place) === 'folder' ? modelIn(files, place) : place;
+  if (typeof model !== 'string') return [...model.shards.keys()];
+  const file = files.open(model);
+  try {
+    return tensorNames(files, file);
+  } finally {
+    file.close();
   }
 }
 

@@ -47,6 +47,9 @@ export function safetensorsStorage(files: Files, file: OpenFile, name: string | 
   return { position: dataStart + tensor.begin, rows, columns, dtype, bigEndian: false, transposed: false };
 }
 
+/** Names of all tensors of an open file, matrices or not. */
+export const tensorNames = (files: Files, file: OpenFile): string[] => readHeader(files, file).tensors.map(({ name }) => name);
+
 function readHeader(files: Files, file: OpenFile): { tensors: Tensor[]; dataStart: number } {
   const { path, size } = file;
   if (size < 10) throw refuse(path, 'too short for a .safetensors file', `${size} bytes`, 'at least 10 bytes', SAVE_AGAIN);

@@ -12,6 +12,21 @@ const SINGLE = 'model.safetensors';
 
 /** Path of the shard that holds `tensor`. */
 export function shardOf(files: Files, folder: string, tensor: string | undefined): string {
+  const model = modelIn(files, folder);
+  if (typeof model === 'string') return model;
+  const { index, shards } = model;
+  const shard = tensor === undefined ? undefined : shards.get(tensor);
+  if (shard === undefined) {
+    const first = shards.keys().next().value;
+    throw refuse(index, tensor === undefined ? 'the folder holds many tensors: say which' : 'the model holds no such tensor', tensor ?? 'no tensor named', namesLike([...shards.keys()], tensor), `write ${folder}#${first?.slice(0, 200) ?? 'TENSOR'}`);
+  }
+  const file = path.join(folder, shard);
+  if (files.kind(file) !== 'file') throw refuse(file, 'a shard of the model is missing', 'no such file', `named by ${INDEX}`, 'fetch the shard, or name another tensor');
+  return file;
+}
+
+/** Its only file, or the shard of each tensor by the index. */
+export function modelIn(files: Files, folder: string): string | { readonly index: string; readonly shards: ReadonlyMap<string, string> } {
   const index = path.join(folder, INDEX);
   if (files.kind(index) !== 'file') {
     const single = path.join(folder, SINGLE);
@@ -28,14 +43,7 @@ export function shardOf(files: Files, folder: string, tensor: string | undefined
     }
     shards.set(name, shard);
   }
-  const shard = tensor === undefined ? undefined : shards.get(tensor);
-  if (shard === undefined) {
-    const first = shards.keys().next().value;
-    throw refuse(index, tensor === undefined ? 'the folder holds many tensors: say which' : 'the model holds no such tensor', tensor ?? 'no tensor named', namesLike([...shards.keys()], tensor), `write ${folder}#${first?.slice(0, 200) ?? 'TENSOR'}`);
-  }
-  const file = path.join(folder, shard);
-  if (files.kind(file) !== 'file') throw refuse(file, 'a shard of the model is missing', 'no such file', `named by ${INDEX}`, 'fetch the shard, or name another tensor');
-  return file;
+  return { index, shards };
 }
 
 function refuse(path: string, what: string, actual: unknown, limit: unknown, fix: string): TilewireError {

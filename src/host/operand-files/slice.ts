@@ -2,10 +2,11 @@
 // whatever the layout on disk. Slices of K differ by at most one, the longer ones first, and together they
 // are K, each element once. Only the slice is read, and every value of it is finite, or the file is refused.
 import { TilewireError } from '../../errors.ts';
-import type { MatrixFile } from './stored-matrix.ts';
+import { chunkRange } from '../../spec/chunks.ts';
+import type { Layout } from '../../spec/spec.ts';
+import { LARGEST_ARRAY_BYTES } from './files.ts';
+import { checkFinite, type MatrixFile } from './stored-matrix.ts';
 
-/** First letter A, second B: `n` as in C = A·B (m × K, K × n), `t` its transpose (K × m, n × K: how PyTorch keeps weights). */
-export type Layout = 'nn' | 'nt' | 'tn' | 'tt';
 export const LAYOUTS: readonly Layout[] = ['nn', 'nt', 'tn', 'tt'];
 
 export interface OperandShapes {
@@ -53,41 +54,50 @@ export function kSlices(kTotal: number, devices: number): KSlice[] {
   if (!Number.isSafeInteger(devices) || devices < 1 || devices > kTotal) {
     throw new TilewireError('BAD_FLAG', 'K cannot be spread over the devices', { path: '--devices', actual: devices, limit: `1 to K = ${kTotal}`, fix: 'take fewer devices: each needs at least one column of A' });
   }
-  const short = Math.floor(kTotal / devices);
-  const longer = kTotal % devices;
-  return Array.from({ length: devices }, (_, d) => ({ first: d * short + Math.min(d, longer), count: short + (d < longer ? 1 : 0) }));
+  return Array.from({ length: devices }, (_, d) => {
+    const { start, length } = chunkRange(kTotal, devices, d);
+    return { first: start, count: length };
+  });
 }
 
-export interface DeviceOperands {
-  /** m × k, row-major. */
-  readonly a: Float32Array;
-  /** k × n, row-major. */
-  readonly b: Float32Array;
-  /** This device's own. */
-  readonly k: number;
+/** Row-major operands of device d, made when they are asked for: A_d is m × k_d, B_d is k_d × n. */
+export interface DeviceSlices {
+  a(device: number): Float32Array;
+  b(device: number): Float32Array;
+  /** Gives back what they are made from; nothing can be asked for afterwards. */
+  close(): void;
 }
 
-export function readDeviceOperands(a: MatrixFile, b: MatrixFile, layout: Layout, device: number, devices: number): DeviceOperands {
+/** Each by reads of its own ranges. MEMORY_LIMIT where the largest is more than one array can hold: `files` would say so only when it is read. */
+export function slicesOf(a: MatrixFile, b: MatrixFile, layout: Layout, devices: number): Omit<DeviceSlices, 'close'> {
   const { m, n, kTotal } = resolveShapes(a, b, layout);
-  const slice = kSlices(kTotal, devices)[device];
-  if (!slice) throw new TilewireError('BAD_FLAG', 'no such device', { path: '--devices', actual: device, limit: `0 to ${devices - 1}`, fix: 'name a device of the run' });
-  const { first, count } = slice;
-  const sliceOfA = layout[0] === 'n' ? a.readRows(0, m, first, count) : a.readColumns(0, m, first, count);
-  checkFinite(sliceOfA, a, (i) => place(Math.floor(i / count), first + (i % count), layout[0] === 't'));
-  const sliceOfB = layout[1] === 'n' ? b.readRows(first, count, 0, n) : b.readColumns(first, count, 0, n);
-  checkFinite(sliceOfB, b, (i) => place(first + Math.floor(i / n), i % n, layout[1] === 't'));
-  return { a: sliceOfA, b: sliceOfB, k: count };
+  const slices = kSlices(kTotal, devices);
+  for (const [matrix, elements] of [[a, m * slices[0]!.count], [b, slices[0]!.count * n]] as const) {
+    if (4 * elements <= LARGEST_ARRAY_BYTES) continue;
+    throw new TilewireError('MEMORY_LIMIT', "one device's part of the matrix is too large for this host", { path: matrix.path, actual: `${4 * elements} bytes`, limit: `${LARGEST_ARRAY_BYTES} bytes`, fix: 'spread the operands over more devices, or save a smaller matrix' });
+  }
+  const sliceOf = (device: number): KSlice => {
+    const slice = slices[device];
+    if (!slice) throw new TilewireError('BAD_FLAG', 'no such device', { path: '--devices', actual: device, limit: `0 to ${devices - 1}`, fix: 'name a device of the run' });
+    return slice;
+  };
+  return {
+    a(device) {
+      const { first, count } = sliceOf(device);
+      const values = layout[0] === 'n' ? a.readRows(0, m, first, count) : a.readColumns(0, m, first, count);
+      checkFinite(values, a.path, (i) => place(Math.floor(i / count), first + (i % count), layout[0] === 't'));
+      return values;
+    },
+    b(device) {
+      const { first, count } = sliceOf(device);
+      const values = layout[1] === 'n' ? b.readRows(first, count, 0, n) : b.readColumns(first, count, 0, n);
+      checkFinite(values, b.path, (i) => place(first + Math.floor(i / n), i % n, layout[1] === 't'));
+      return values;
+    },
+  };
 }
 
 /** Row and column of the file. */
 function place(row: number, column: number, transposed: boolean): string {
   return transposed ? `row ${column}, column ${row}` : `row ${row}, column ${column}`;
-}
-
-/** An infinity or a NaN spoils every sum that it enters: no check of a result would mean anything. */
-function checkFinite(values: Float32Array, matrix: MatrixFile, placeOf: (index: number) => string): void {
-  const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at !== -1) {
-    throw new TilewireError('BAD_FILE', 'the matrix holds a value that is not finite', { path: matrix.path, actual: `${values[at]} at ${placeOf(at)}`, limit: 'finite values', fix: 'save it without infinities and NaNs' });
-  }
 }

@@ -2,7 +2,7 @@
 // is read, either way up, in slabs of at most 1 MiB: exactly the bytes of the rectangle, plus nothing, and
 // no memory beyond two slabs and the result. The format's reader has checked that the lines lie in the file.
 import { createHash } from 'node:crypto';
-import { bug } from '../../errors.ts';
+import { bug, TilewireError } from '../../errors.ts';
 import { BYTES_OF, swapBytes, widen, type ElementType } from './elements.ts';
 import type { Files, OpenFile } from './files.ts';
 
@@ -18,6 +18,7 @@ export interface MatrixFile {
   /**
    * SHA-256 of all values as little-endian f32, row by row: the same for every dtype, byte order and
    * storage order that hold the same values. In numpy: `sha256(np.ascontiguousarray(x, '<f4').tobytes())`.
+   * BAD_FILE, with its place, where a value is not finite.
    */
   hash(): Promise<string>;
   /** A rectangle, row-major. */
@@ -61,7 +62,7 @@ export function storedMatrix(files: Files, file: OpenFile, storage: Storage, sou
     path,
     readRows,
     readColumns: (column, columnCount, row, rowCount) => read(row, rowCount, column, columnCount, true),
-    hash: () => (hash ??= hashRows(rows, columns, readRows)),
+    hash: () => (hash ??= hashRows(rows, columns, readRows, path)),
     close: () => file.close(),
   };
 }
@@ -111,17 +112,28 @@ function readRectangle(files: Files, file: OpenFile, storage: Storage, { line, l
   }
 }
 
-async function hashRows(rows: number, columns: number, readRows: MatrixFile['readRows']): Promise<string> {
+async function hashRows(rows: number, columns: number, readRows: MatrixFile['readRows'], path: string): Promise<string> {
   const hash = createHash('sha256');
   const rowsTogether = Math.max(1, Math.floor((4 * SLAB_ELEMENTS) / columns));
   const columnsTogether = Math.min(columns, 4 * SLAB_ELEMENTS);
   for (let row = 0; row < rows; row += rowsTogether) {
     for (let column = 0; column < columns; column += columnsTogether) {
-      const values = readRows(row, Math.min(rowsTogether, rows - row), column, Math.min(columnsTogether, columns - column));
+      const width = Math.min(columnsTogether, columns - column);
+      const values = readRows(row, Math.min(rowsTogether, rows - row), column, width);
+      checkFinite(values, path, (i) => `row ${row + Math.floor(i / width)}, column ${column + (i % width)}`);
       hash.update(new Uint8Array(values.buffer));
       // Gigabytes take seconds: an interrupt must get its turn.
       await new Promise(setImmediate);
     }
   }
   return hash.digest('hex');
+}
+
+/** An infinity or a NaN spoils every sum that it enters: no check of a result would mean anything. */
+export function checkFinite(values: Float32Array, path: string, placeOf: (index: number) => string): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < bits.length; i++) {
+    if ((bits[i]! & 0x7f800000) !== 0x7f800000) continue;
+    throw new TilewireError('BAD_FILE', 'the matrix holds a value that is not finite', { path, actual: `${values[i]} at ${placeOf(i)}`, limit: 'finite values', fix: 'save it without infinities and NaNs' });
+  }
 }

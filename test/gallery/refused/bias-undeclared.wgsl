@@ -1,0 +1,14 @@
+// A bias that the bindings file does not mention.
+@group(0) @binding(0) var<storage, read> A: array<f32>;
+@group(0) @binding(1) var<storage, read> B: array<f32>;
+@group(0) @binding(2) var<storage, read_write> C: array<f32>;
+@group(0) @binding(3) var<uniform> size: vec3u; // m, n, k
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+
+@compute @workgroup_size(8, 8)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= size.y || id.y >= size.x) { return; }
+  var sum = 0.0;
+  for (var p = 0u; p < size.z; p++) { sum += A[id.y * size.z + p] * B[p * size.y + id.x]; }
+  C[id.y * size.y + id.x] = sum + bias[id.x];
+}

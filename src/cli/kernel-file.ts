@@ -4,18 +4,21 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { TilewireError } from '../errors.ts';
 import { completeBindings } from '../gpu/foreign.ts';
-import { parseBindings } from '../spec/kernel-bindings.ts';
+import { diskFiles, type Files } from '../host/operand-files/files.ts';
+import { readJson } from '../host/operand-files/strict-json.ts';
+import { parseBindings, type BindingsFile } from '../spec/kernel-bindings.ts';
 import type { SpecRequest } from '../spec/resolve.ts';
 
 /** No shader that a person writes is longer. */
 const MOST_BYTES = 1_000_000;
+const MOST_BINDINGS_BYTES = 100_000;
 
 /** @param flag what the file is called in an error */
 export function readKernel(file: string, entry: string | undefined, bindings: string | undefined, flag = '--kernel'): NonNullable<SpecRequest['foreign']> {
   const source = readText(file, flag);
   const beside = file.replace(/\.wgsl$/, '.json');
   const from = bindings ?? (beside !== file && fs.existsSync(beside) ? beside : undefined);
-  const given = from === undefined ? {} : parseBindings(readJson(from), from);
+  const given = from === undefined ? {} : readBindings(from);
   const complete = completeBindings(source, given, entry);
   return { name: path.basename(file), source, ...complete };
 }
@@ -31,11 +34,16 @@ function readText(file: string, flag: string): string {
   }
 }
 
-function readJson(file: string): unknown {
+/** @throws BAD_FILE */
+export function readBindings(path: string, files: Files = diskFiles()): BindingsFile {
+  const fix = 'see `tilewire run --help` for a bindings file';
+  const file = files.open(path);
   try {
-    return JSON.parse(readText(file, '--bindings'));
+    if (file.size > MOST_BINDINGS_BYTES) throw new TilewireError('BAD_FILE', 'this file is too long', { path, actual: `${file.size} bytes`, limit: `${MOST_BINDINGS_BYTES} bytes` });
+    return parseBindings(readJson(files, file, 0, file.size), path);
   } catch (error) {
-    if (error instanceof TilewireError) throw error;
-    throw new TilewireError('BAD_FILE', 'this file is not JSON', { path: file, actual: error instanceof Error ? error.message : String(error), fix: 'see `tilewire run --help` for a bindings file' });
+    throw error instanceof TilewireError && error.code === 'BAD_FILE' ? new TilewireError(error.code, error.what, { ...error.fields, fix: error.fields.lines === undefined ? fix : error.fields.fix! }) : error;
+  } finally {
+    file.close();
   }
 }

@@ -1,18 +1,38 @@
 // Values of WGSL constant expressions over whole numbers and named constants, enough for loop bounds, counts and
 // conditions: + - * / % and comparisons, && || !, parentheses, u32 i32 min max select, and ceilDiv. Comparisons give 1 or 0,
-// divisions truncate, floats are refused. It takes lexemes, as a scanner leaves them.
+// divisions truncate, floats are refused. It takes lexemes, as a scanner leaves them, from whoever wrote them: how deep they nest
+// and how large a value becomes is bounded.
 
 export class ConstantExpressionError extends Error {}
 
-const PRECEDENCE: Readonly<Record<string, number>> = { '||': 1, '&&': 2, '==': 3, '!=': 3, '<': 4, '<=': 4, '>': 4, '>=': 4, '+': 5, '-': 5, '*': 6, '/': 6, '%': 6 };
+// Maps, for an object would know `constructor` too.
+const PRECEDENCE: ReadonlyMap<string, number> = new Map([['||', 1], ['&&', 2], ['==', 3], ['!=', 3], ['<', 4], ['<=', 4], ['>', 4], ['>=', 4], ['+', 5], ['-', 5], ['*', 6], ['/', 6], ['%', 6]]);
 
-const FUNCTIONS: Readonly<Record<string, (...values: number[]) => number>> = { u32: Math.trunc, i32: Math.trunc, min: Math.min, max: Math.max, select: (no, yes, when) => (when === 0 ? no : yes)!, ceilDiv: (of, by) => Math.ceil(of / by) };
+const FUNCTIONS: ReadonlyMap<string, { readonly inputs: number | null; readonly of: (...values: number[]) => number }> = new Map([
+  ['u32', { inputs: 1, of: Math.trunc }],
+  ['i32', { inputs: 1, of: Math.trunc }],
+  ['min', { inputs: null, of: Math.min }],
+  ['max', { inputs: null, of: Math.max }],
+  ['select', { inputs: 3, of: (no: number, yes: number, when: number) => (when === 0 ? no : yes) }],
+  ['ceilDiv', { inputs: 2, of: (of: number, by: number) => Math.ceil(quotient(of, by)) }],
+]);
+
+/** Parentheses, calls and signs within each other. Nobody writes as many, and the stack holds them. */
+const MOST_LEVELS = 100;
 
 /** @throws ConstantExpressionError for anything else than a constant expression of known names. */
 export function evaluateConstant(lexemes: readonly string[], values: ReadonlyMap<string, number>): number {
   let at = 0;
+  let level = 0;
 
   function operand(): number {
+    if (++level > MOST_LEVELS) throw new ConstantExpressionError(`an expression is nested more than ${MOST_LEVELS} levels deep`);
+    const value = operandWithin();
+    level--;
+    return value;
+  }
+
+  function operandWithin(): number {
     const lexeme = lexemes[at++];
     if (lexeme === undefined) throw new ConstantExpressionError('an expression is missing');
     if (lexeme === '-') return -operand();
@@ -23,7 +43,7 @@ export function evaluateConstant(lexemes: readonly string[], values: ReadonlyMap
       return value;
     }
     if (lexeme === 'true' || lexeme === 'false') return Number(lexeme === 'true');
-    const call = FUNCTIONS[lexeme];
+    const call = FUNCTIONS.get(lexeme);
     if (call !== undefined && lexemes[at] === '(') {
       const inputs: number[] = [];
       do {
@@ -31,12 +51,13 @@ export function evaluateConstant(lexemes: readonly string[], values: ReadonlyMap
         inputs.push(expression(1));
       } while (lexemes[at] === ',');
       close();
-      return call(...inputs);
+      if (call.inputs !== null && inputs.length !== call.inputs) throw new ConstantExpressionError(`${lexeme} takes ${call.inputs} values, not ${inputs.length}`);
+      return countable(call.of(...inputs));
     }
     const named = values.get(lexeme);
     if (named !== undefined) return named;
     if (!/^(?:\d+|0[xX][0-9a-fA-F]+)[ui]?$/.test(lexeme)) throw new ConstantExpressionError(`${lexeme} is no whole number and no known constant`);
-    return Number(lexeme.replace(/[ui]$/, ''));
+    return countable(Number(lexeme.replace(/[ui]$/, '')));
   }
 
   function close(): void {
@@ -46,10 +67,10 @@ export function evaluateConstant(lexemes: readonly string[], values: ReadonlyMap
   function expression(lowest: number): number {
     let left = operand();
     for (let operator = lexemes[at]; operator !== undefined; operator = lexemes[at]) {
-      const precedence = PRECEDENCE[operator];
+      const precedence = PRECEDENCE.get(operator);
       if (precedence === undefined || precedence < lowest) break;
       at++;
-      left = apply(operator, left, expression(precedence + 1));
+      left = countable(apply(operator, left, expression(precedence + 1)));
     }
     return left;
   }
@@ -57,6 +78,17 @@ export function evaluateConstant(lexemes: readonly string[], values: ReadonlyMap
   const value = expression(1);
   if (at < lexemes.length) throw new ConstantExpressionError(`${lexemes[at]} does not belong in a constant expression`);
   return value;
+}
+
+/** Fractions there are (alpha, an override), but no whole number that was rounded. */
+function countable(value: number): number {
+  if (Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value))) return value;
+  throw new ConstantExpressionError(`a value of ${value} is too large to count with`);
+}
+
+function quotient(of: number, by: number): number {
+  if (by === 0) throw new ConstantExpressionError('division by zero');
+  return of / by;
 }
 
 function apply(operator: string, left: number, right: number): number {
@@ -84,7 +116,6 @@ function apply(operator: string, left: number, right: number): number {
     case '*':
       return left * right;
   }
-  if (right === 0) throw new ConstantExpressionError('division by zero');
-  if (operator === '%') return left % right;
-  return Math.trunc(left / right);
+  const ratio = quotient(left, right);
+  return operator === '%' ? left % right : Math.trunc(ratio);
 }

@@ -1,21 +1,36 @@
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { expect, test } from 'vitest';
 import { addSpecFlags, specRequest } from '../../src/cli/flags.ts';
+import { readKernel } from '../../src/cli/kernel-file.ts';
+import { kernelText } from '../../src/gpu/kernel-text.ts';
 import { kernelNames } from '../../src/spec/kernels.ts';
-import { resolveSpec, type SpecRequest } from '../../src/spec/resolve.ts';
-import { DEVICES, fullGrid, sampleOf, SHAPES, TIMES } from './grid.ts';
+import { resolveDraft, type SpecRequest } from '../../src/spec/resolve.ts';
+import { DEVICES, FOREIGN, fullGrid, sampleOf, SHAPES, TIMES } from './grid.ts';
 
 const cases = fullGrid();
-const countBy = (key: (request: SpecRequest) => unknown): Map<string, number> => {
+const builtIn = cases.filter(({ request }) => request.foreign === undefined);
+const foreign = cases.filter(({ request }) => request.foreign !== undefined);
+const countBy = (key: (request: SpecRequest) => unknown, among = cases): Map<string, number> => {
   const counts = new Map<string, number>();
-  for (const { request } of cases) counts.set(JSON.stringify(key(request)), (counts.get(JSON.stringify(key(request))) ?? 0) + 1);
+  for (const { request } of among) counts.set(JSON.stringify(key(request)), (counts.get(JSON.stringify(key(request))) ?? 0) + 1);
   return counts;
 };
 
 test('each combination of devices, shape, chunking, algorithm and kernel is there, equally often', () => {
-  const counts = countBy(({ devices, m, n, k, chunk, algorithm, kernelName }) => [devices, m, n, k, chunk, algorithm, kernelName]);
+  const counts = countBy(({ devices, m, n, k, chunk, algorithm, kernelName }) => [devices, m, n, k, chunk, algorithm, kernelName], builtIn);
   expect(counts.size).toBe(DEVICES.length * SHAPES.length * 2 * 2 * kernelNames().length);
   expect(new Set(counts.values())).toEqual(new Set([TIMES]));
+});
+
+test('and with each kernel of the gallery once: split-K, a batch, rows apart, an epilogue', () => {
+  const counts = countBy(({ devices, m, n, k, chunk, algorithm, foreign }) => [devices, m, n, k, chunk, algorithm, foreign?.name], foreign);
+  expect(counts.size).toBe(DEVICES.length * SHAPES.length * 2 * 2 * FOREIGN.length);
+  expect(counts.size).toBe(foreign.length);
+  const texts = FOREIGN.map((of) => kernelText({ kind: 'foreign', hash: '', ...of }, SHAPES[2]));
+  expect(texts.some(({ splits }) => splits.count > 1)).toBe(true);
+  expect(texts.some(({ batch, pitch }) => batch > 1 && pitch > SHAPES[2].n)).toBe(true);
+  expect(texts.some(({ epilogue }) => epilogue.alpha !== 1 && epilogue.residual !== null)).toBe(true);
 });
 
 test('all else is dealt out evenly', () => {
@@ -26,9 +41,9 @@ test('all else is dealt out evenly', () => {
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
   }
   // Tiles too small for many devices give way to larger ones.
-  const tiles = countBy(({ tile }) => tile);
+  const tiles = countBy(({ tile }) => tile, builtIn);
   expect(tiles.size).toBe(6);
-  expect(Math.min(...tiles.values())).toBeGreaterThan(cases.length / 12);
+  expect(Math.min(...tiles.values())).toBeGreaterThan(builtIn.length / 12);
 });
 
 test('what is dealt out meets: every two values of any two of them, on every number of devices that can afford them', () => {
@@ -41,17 +56,33 @@ test('what is dealt out meets: every two values of any two of them, on every num
   }
 });
 
+test('each kernel of the gallery meets all of it', () => {
+  for (const { name } of FOREIGN)
+    for (const key of ['operands', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'wavefront', 'trackerSets'] as const)
+      expect(countBy((request) => request[key], foreign.filter(({ request }) => request.foreign?.name === name)).size, `${name} and ${key}`).toBe(countBy((request) => request[key]).size);
+});
+
 test('the flags of a case are its name, and give the very Spec that is run', async () => {
   expect(new Set(cases.map(({ flags }) => flags)).size).toBe(cases.length);
   for (const [at, { flags, request, baseline }] of cases.entries()) {
     const command = addSpecFlags(new Command().exitOverride()).option('--baseline').parse(flags.split(' '), { from: 'user' });
     const { baseline: given, ...rest } = command.opts();
     expect(given ?? false).toBe(baseline);
-    expect(specRequest(rest)).toEqual(request);
+    const again = specRequest(rest, rest.kernel === undefined ? {} : { foreign: kernelIn(rest.kernel) });
+    expect(again).toEqual(request);
     // The search for default tiles takes a while.
-    if (at % 8 === 0) expect(await resolveSpec(specRequest(rest))).toEqual(await resolveSpec(request));
+    if (at % 8 === 0) expect(await resolveDraft(again)).toEqual(await resolveDraft(request));
   }
 });
+
+const files = new Map<string, NonNullable<SpecRequest['foreign']>>();
+
+/** Read once: it is the same file for hundreds of cases. */
+function kernelIn(file: string): NonNullable<SpecRequest['foreign']> {
+  const kernel = files.get(file) ?? readKernel(fileURLToPath(new URL(`../../${file}`, import.meta.url)), undefined, undefined);
+  files.set(file, kernel);
+  return kernel;
+}
 
 test('the grid is the same every time, and so is a sample of it', () => {
   expect(fullGrid()).toEqual(cases);

@@ -1,8 +1,17 @@
 // The whole grid, as far as an afternoon goes: every combination of devices, shape, chunking, algorithm and kernel, each
-// several times over, with tile, granularities, skew, lag, tracker and operands dealt out evenly and at random. A function
-// of nothing but this file and the kernels that are built in. `test/gpu/grid.test.ts` is its pairwise cover.
+// several times over, with tile, granularities, skew, lag, tracker and operands dealt out evenly and at random; and a few
+// kernels of the gallery that are more than one plain product, each combination once. A function of nothing but this
+// file and the kernels. `test/gpu/grid.test.ts` is its pairwise cover.
+import { completeBindings } from '../../src/gpu/foreign.ts';
+import { parseBindings } from '../../src/spec/kernel-bindings.ts';
 import { kernelNames } from '../../src/spec/kernels.ts';
 import { parseTile, type SpecRequest } from '../../src/spec/resolve.ts';
+import batchedBindings from '../gallery/batched-transposed-strided.json';
+import batched from '../gallery/batched-transposed-strided.wgsl';
+import blasBindings from '../gallery/blas-alpha-beta.json';
+import blas from '../gallery/blas-alpha-beta.wgsl';
+import splitKBindings from '../gallery/split-k-z.json';
+import splitK from '../gallery/split-k-z.wgsl';
 import { randomOf, shuffled } from '../support/random.ts';
 
 export const DEVICES = [1, 2, 3, 4, 5, 7, 8, 13, 16, 32, 64];
@@ -49,7 +58,17 @@ const DEALT = {
   baseline: [true, false, false, false, false, false, false, false],
 } as const;
 
-/** How often each combination of devices, shape, chunking, algorithm and kernel occurs. */
+type Foreign = NonNullable<SpecRequest['foreign']>;
+
+const foreign = (name: string, source: string, bindings: unknown): Foreign => ({ name: `${name}.wgsl`, source, ...completeBindings(source, parseBindings(bindings, name), undefined) });
+
+/** Split-K, a batch with gaps between its rows, and an epilogue: what no kernel has that is built in. */
+export const FOREIGN: readonly Foreign[] = [foreign('split-k-z', splitK, splitKBindings), foreign('batched-transposed-strided', batched, batchedBindings), foreign('blas-alpha-beta', blas, blasBindings)];
+
+/** The file of a foreign kernel, from the root of the checkout. */
+export const fileOf = (name: string): string => `test/gallery/${name}`;
+
+/** How often each combination of devices, shape, chunking, algorithm and kernel occurs; with a foreign kernel once for all of them. */
 export const TIMES = 4;
 
 export interface FullCase {
@@ -62,16 +81,14 @@ export interface FullCase {
 /** All cases, in an order without order, so that the time of the first ones tells that of all. */
 export function fullGrid(times = TIMES): FullCase[] {
   const random = randomOf(0x7465737);
-  const core = Array.from({ length: times }, () => DEVICES).flat().flatMap((devices) =>
-    SHAPES.flatMap((shape) =>
-      (['rows', 'columns'] as const).flatMap((chunk) => (['ring', 'direct'] as const).flatMap((algorithm) => kernelNames().map((kernelName) => ({ ...shape, devices, chunk, algorithm, kernelName })))),
-    ),
-  );
+  const combined = (kernels: readonly Pick<SpecRequest, 'kernelName' | 'foreign'>[]) =>
+    DEVICES.flatMap((devices) => SHAPES.flatMap((shape) => (['rows', 'columns'] as const).flatMap((chunk) => (['ring', 'direct'] as const).flatMap((algorithm) => kernels.map((kernel) => ({ ...shape, devices, chunk, algorithm, ...kernel }))))));
+  const core = [...Array.from({ length: times }, () => combined(kernelNames().map((kernelName) => ({ kernelName })))).flat(), ...combined(FOREIGN.map((of) => ({ foreign: of })))];
   const dealt = <T>(values: readonly T[]): T[] => shuffled(core.map((_, at) => values[at % values.length]), random);
   const hands = { tile: dealt(DEALT.tile), stageTiles: dealt(DEALT.stageTiles), triggerTiles: dealt(DEALT.triggerTiles), lag: dealt(DEALT.lag), skew: dealt(DEALT.skew), wavefront: dealt(DEALT.wavefront), tracker: dealt(DEALT.tracker), operands: dealt(DEALT.operands), baseline: dealt(DEALT.baseline) };
   const cases = core.map((of, at): FullCase => {
     const tiles = TILES.filter((tile) => tile === undefined || tilesOf(of, tile) * of.devices <= MOST_TILES);
-    const tile = tiles[hands.tile[at] % tiles.length];
+    const tile = of.foreign === undefined ? tiles[hands.tile[at] % tiles.length] : undefined;
     const request: SpecRequest = {
       ...of,
       tile: tile === undefined ? undefined : parseTile(tile),
@@ -95,8 +112,8 @@ function tilesOf({ m, n }: { readonly m: number; readonly n: number }, text: str
   return Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
 }
 
-function flagsOf({ tile, ...rest }: SpecRequest, baseline: boolean): string {
-  const values = { ...rest, tile: tile && `${tile.m}x${tile.n}x${tile.k}` };
+function flagsOf({ tile, foreign: kernel, ...rest }: SpecRequest, baseline: boolean): string {
+  const values = { ...rest, kernel: kernel && fileOf(kernel.name), tile: tile && `${tile.m}x${tile.n}x${tile.k}` };
   const flags = Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${String(value)}`]));
   return [...flags, ...(baseline ? ['--baseline'] : [])].join(' ');
 }

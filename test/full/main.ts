@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// `npm run test:full`: the full grid (grid.ts), one case after another in one browser. Each result is written to a file as it comes, so
-// that the next run goes on where this one ended, however it ended. Exit status 1 when any case is wrong.
+// `npm run test:full`, once the long run of the fuzzer is over: the full grid (grid.ts), one case after another in one browser.
+// Each result is written to a file as it comes, so that the next run goes on where this one ended, however it ended.
+// Exit status 1 when any case is wrong.
 import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -10,13 +11,15 @@ import { addBrowserFlags, parseInteger, parseSeconds } from '../../src/cli/flags
 import { progressLine } from '../../src/cli/progress.ts';
 import { EXIT_OF, TilewireError } from '../../src/errors.ts';
 import { openSession, type Session } from '../../src/host/session.ts';
-import { resolveSpec } from '../../src/spec/resolve.ts';
+import { resolveDraft } from '../../src/spec/resolve.ts';
 import { formatMs } from '../../src/units.ts';
 import { fullGrid, sampleOf, TIMES, type FullCase } from './grid.ts';
 import { adapterName, casesLeft, complaintsOf, resultsIn, tableOf, type Result } from './results.ts';
 
 const pageFile = fileURLToPath(new URL('./page.js', import.meta.url));
 const thisFile = fileURLToPath(import.meta.url);
+/** What the fuzzer has left, where it ran (fuzz.config.ts). */
+const fuzzFile = fileURLToPath(new URL('./full-fuzz.txt', import.meta.url));
 const MEMORY_LIMIT = 2 ** 30;
 /** Cases in a row of which nothing came back: then it is the machine, and no case. */
 const MOST_LOST = 3;
@@ -53,7 +56,7 @@ const flags = addBrowserFlags(new Command('test:full'))
   .option('--only <REGEX>', "cases whose flags match, e.g. 'devices 64 .*--algorithm ring'", regex)
   .option('--sample <N>', 'a random part of them', count('--sample'))
   .option('--seed <NUMBER>', 'of the random part', (text) => parseInteger(text, '--seed'), 1)
-  .option('--times <N>', 'how often each combination occurs, each time with another tile, granularity, skew, lag, tracker and operands', count('--times'), TIMES)
+  .option('--times <N>', 'how often each combination with a built-in kernel occurs, each time with another tile, granularity, skew, lag, tracker and operands', count('--times'), TIMES)
   .option('--results <FILE>', 'one line a result; what passed there, by this build on this adapter, is not run again. The table is written beside it', path.join(path.dirname(pageFile), 'full-grid.jsonl'))
   .option('--timeout <SECONDS>', 'give a case up after this time without progress', (text) => parseSeconds(text, '--timeout'), 120);
 
@@ -100,7 +103,7 @@ async function main({ only, sample, seed, results: file, times, ...sessionFlags 
       }
     }
     progress.clear();
-    const text = `${adapter}\nbuild ${build}, ${chosen}; ${left.length} run now in ${formatMs(performance.now() - started)}\n\n${tableOf(cases, results)}\n`;
+    const text = `${adapter}\nbuild ${build}, ${chosen}; ${left.length} run now in ${formatMs(performance.now() - started)}\n\n${tableOf(cases, results)}\n${fs.existsSync(fuzzFile) ? `\n${fs.readFileSync(fuzzFile, 'utf8')}` : ''}`;
     fs.writeFileSync(`${file.replace(/\.jsonl$/, '')}.txt`, text);
     process.stdout.write(text);
     return cases.some(({ flags }) => results.get(flags)!.complaints.length > 0) ? 1 : 0;
@@ -113,7 +116,7 @@ async function main({ only, sample, seed, results: file, times, ...sessionFlags 
 /** What is wrong with one case; `error` when it gave no report at all. */
 async function judge(session: Session, { request, baseline }: FullCase): Promise<{ complaints: string[]; error?: TilewireError }> {
   try {
-    const { report } = await session.run({ spec: await resolveSpec(request), baseline, memoryLimit: MEMORY_LIMIT });
+    const { report } = await session.run({ spec: await resolveDraft(request), baseline, memoryLimit: MEMORY_LIMIT });
     return { complaints: complaintsOf(report, baseline) };
   } catch (error) {
     if (!(error instanceof TilewireError)) throw error;

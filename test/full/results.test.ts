@@ -8,6 +8,7 @@ const right: RunReport = { ...sample, failures: [] };
 
 test('a right run is not complained about', () => {
   expect(complaintsOf(right, true)).toEqual([]);
+  expect(complaintsOf({ ...right, kernel: { ...right.kernel, batch: 3 }, check: { ...right.check, elements: 3 * 256 * 4256 } }, true)).toEqual([]);
   expect(complaintsOf({ ...right, spec: { ...right.spec, operands: { kind: 'normal' } }, check: { ...right.check, bitExactPlanOrder: true } }, true)).toEqual([]);
 });
 
@@ -16,6 +17,7 @@ test.each<[string, RunReport, string]>([
   ['a wrong element', { ...right, check: { ...right.check, wrong: 1 } }, '1 elements are wrong'],
   ['elements that were not compared', { ...right, check: { ...right.check, coverage: 0.5 } }, '0.5 were compared'],
   ['too few elements', { ...right, check: { ...right.check, elements: 5 } }, '5 elements'],
+  ['one matrix of a batch', { ...right, kernel: { ...right.kernel, batch: 3 } }, '1089536 elements, of which 1 were compared, of 3 x 256 x 4256'],
   ['another order of additions', { ...right, spec: { ...right.spec, operands: { kind: 'normal' } }, check: { ...right.check, bitExactPlanOrder: false } }, 'plan-order reference is false'],
   ['no order of additions', { ...right, spec: { ...right.spec, operands: { kind: 'normal' } } }, 'plan-order reference is null'],
   ['causality', { ...right, causality: { ...right.causality, violations: 2 } }, '2 violations'],
@@ -34,6 +36,7 @@ test('an adapter is known again whatever a session measures of it', () => {
 });
 
 const caseOf = (devices: number, algorithm: 'ring' | 'direct'): FullCase => ({ flags: `--devices ${devices} --algorithm ${algorithm}`, request: { devices, algorithm, kernelName: 'gemm-register' }, baseline: false });
+const foreignCase: FullCase = { flags: '--devices 2 --kernel test/gallery/mine.wgsl', request: { devices: 2, algorithm: 'ring', foreign: { name: 'mine.wgsl' } as NonNullable<FullCase['request']['foreign']> }, baseline: false };
 const cases = [caseOf(2, 'ring'), caseOf(2, 'direct'), caseOf(16, 'ring'), caseOf(16, 'direct')];
 const resultOf = ({ flags }: FullCase, complaints: readonly string[] = [], more: Partial<Result> = {}): Result => ({ build: 'b', adapter: 'a', flags, complaints, ms: 1, ...more });
 const fileOf = (...results: readonly Result[]): string => results.map((result) => `${JSON.stringify(result)}\n`).join('');
@@ -72,4 +75,8 @@ test('the table counts by devices, algorithm and kernel, and names each failure 
         lines
       more"
   `);
+});
+
+test('a kernel of the gallery has a column of its own', () => {
+  expect(tableOf([cases[0]!, foreignCase], resultsIn(fileOf(resultOf(foreignCase)), 'b', 'a'))).toContain('devices  ring gemm-register  ring mine       all');
 });

@@ -19,10 +19,10 @@ export function adapterName({ adapter: { vendor, architecture, description, isFa
 }
 
 /** All that is wrong with a run: what the report says itself, and what it should have said. */
-export function complaintsOf({ spec, failures, check, causality, ledger, tracker, measured }: RunReport, baseline: boolean): string[] {
+export function complaintsOf({ spec, kernel, failures, check, causality, ledger, tracker, measured }: RunReport, baseline: boolean): string[] {
   const expected: [right: boolean, what: string][] = [
     [check.wrong === 0, `${check.wrong} elements are wrong`],
-    [check.coverage === 1 && check.elements === spec.gemm.m * spec.gemm.n, `${check.elements} elements, of which ${check.coverage} were compared, of ${spec.gemm.m} x ${spec.gemm.n}`],
+    [check.coverage === 1 && check.elements === kernel.batch * spec.gemm.m * spec.gemm.n, `${check.elements} elements, of which ${check.coverage} were compared, of ${kernel.batch} x ${spec.gemm.m} x ${spec.gemm.n}`],
     [spec.operands.kind === 'exact' || check.bitExactPlanOrder === true, `the plan-order reference is ${check.bitExactPlanOrder}`],
     [causality.violations === 0, `${causality.violations} violations of causality`],
     [ledger.balanced, 'the ledger does not balance'],
@@ -57,7 +57,7 @@ export function casesLeft(cases: readonly FullCase[], results: ReadonlyMap<strin
 
 /** Devices down, algorithm and kernel across, passed of finished cases in the cells; then each failure with the command that reproduces it. */
 export function tableOf(cases: readonly FullCase[], results: ReadonlyMap<string, Result>): string {
-  const column = ({ request: { algorithm, kernelName } }: FullCase): string => `${algorithm} ${kernelName}`;
+  const column = ({ request: { algorithm, kernelName, foreign } }: FullCase): string => `${algorithm} ${foreign?.name.replace(/\.wgsl$/, '') ?? kernelName}`;
   const columns = [...new Set(cases.map(column))].sort();
   const devices = [...new Set(cases.map(({ request }) => request.devices!))].sort((one, other) => one - other);
   const cell = (of: readonly FullCase[]): string => {

@@ -86,18 +86,20 @@ export function mutateText(random: Random, text: string): string {
 
 const VALUES: readonly unknown[] = [null, true, 0, 1, -1, 3, 7, 1.5, 84, 2 ** 31, 2 ** 53 - 1, 2 ** 53, 1e300, '', 'F32', 'F16', 'F64', 'U8', '../x.safetensors', 'a-1.safetensors', [], {}, [3, 7], [0, 84], [84, 0], [[[]]], { a: { b: [] } }, Array.from({ length: 100 }, () => 1)];
 
+interface Place {
+  readonly parent: Record<string, unknown>;
+  readonly key: string;
+}
+
+function placesOf(tree: unknown): Place[] {
+  if (typeof tree !== 'object' || tree === null) return [];
+  return Object.entries(tree).flatMap(([key, child]) => [{ parent: tree as Record<string, unknown>, key }, ...placesOf(child)]);
+}
+
 /** One change to a tree of JSON: a value replaced, a key removed, renamed or copied. Returns the new tree. */
 export function mutateJson(random: Random, tree: unknown): unknown {
   const copy: unknown = JSON.parse(JSON.stringify(tree));
-  const places: { parent: Record<string, unknown>; key: string }[] = [];
-  const visit = (node: unknown): void => {
-    if (typeof node !== 'object' || node === null) return;
-    for (const [key, child] of Object.entries(node)) {
-      places.push({ parent: node as Record<string, unknown>, key });
-      visit(child);
-    }
-  };
-  visit(copy);
+  const places = placesOf(copy);
   if (places.length === 0) return pick(random, VALUES);
   const { parent, key } = pick(random, places);
   const value = parent[key];
@@ -129,4 +131,76 @@ function isCircular(tree: unknown): boolean {
   } catch {
     return true;
   }
+}
+
+const OPERANDS = ['m', 'n', 'k', '0', '1', '2', '1u', '0x10', '1.5', '1e9', '-1', '4294967295', '4294967296', '9007199254740993', '9'.repeat(400), 'alpha', 'beta', 'true', 'SPLIT_K', 'undefined', 'constructor', 'toString', '__proto__', 'ceilDiv', 'é', '"', '`'];
+const OPERATORS = [' + ', ' - ', '-', ' * ', ' / ', ' % ', ' == ', ' < ', ' <= ', ' && ', ' || ', ' ', ', ', '.', ' & ', ' << ', ' = ', ' ? ', ' constructor ', ' // ', ' /* '];
+const CALLS = ['min', 'max', 'ceilDiv', 'select', 'u32', 'i32', '', '-', '!', 'toString', 'constructor', 'hasOwnProperty', 'eval', 'ceil'];
+
+/** An expression of a bindings file, mostly a wrong one; of a given one, mostly with a change. */
+export function mutateExpression(random: Random, expression: string): string {
+  const some = (): string => (random() < 0.4 ? expression : pick(random, OPERANDS));
+  switch (below(random, 6)) {
+    case 0:
+      return some() + pick(random, OPERATORS) + some();
+    case 1:
+      return `${pick(random, CALLS)}(${Array.from({ length: below(random, 5) }, some).join(', ')})`;
+    case 2:
+      return pick(random, OPERANDS);
+    case 3: {
+      const depth = pick(random, [1, 2, 3, 30, 90, 120, 450, 3000]);
+      const [open, close] = pick(random, [['(', ')'], ['-', ''], ['!', ''], ['min(', ')'], ['ceilDiv(1,', ')'], ['1 + (', ')'], ['- ', '']] as const);
+      return open.repeat(depth) + some() + close.repeat(random() < 0.7 ? depth : 1);
+    }
+    case 4:
+      return Array.from({ length: pick(random, [2, 3, 5, 40, 10_000]) }, some).join(pick(random, OPERATORS));
+    default:
+      return mutateText(random, expression);
+  }
+}
+
+/**
+ * One change to a bindings file that looks like what people get wrong: an expression, a name, values too many, a part of another.
+ * @param names that the kernel declares @param others bindings files of other kernels
+ */
+export function mutateBindings(random: Random, tree: unknown, names: readonly string[], others: readonly Record<string, unknown>[]): unknown {
+  const copy: unknown = JSON.parse(JSON.stringify(tree));
+  const places = placesOf(copy);
+  if (places.length === 0) return pick(random, others);
+  const leaves = places.filter(({ parent, key }) => typeof parent[key] !== 'object');
+  const { parent, key } = pick(random, leaves.length > 0 ? leaves : places);
+  switch (below(random, 6)) {
+    case 0:
+    case 1:
+      parent[key] = mutateExpression(random, String(parent[key]));
+      break;
+    case 2:
+      parent[key] = pick(random, names);
+      break;
+    case 3: {
+      const uniforms = placesOf((copy as Record<string, unknown>)['uniforms']);
+      const place = uniforms.length > 0 && random() < 0.8 ? pick(random, uniforms) : { parent, key };
+      place.parent[place.key] = Array.from({ length: pick(random, [0, 1, 2, 3, 4, 5, 1000, 2000]) }, () => pick<unknown>(random, ['m', 'n', 'k', 1, 1, 2, -1, 1.5, 2 ** 32, 1e300]));
+      break;
+    }
+    case 4: {
+      const other = pick(random, others);
+      const part = pick(random, Object.keys(other));
+      (copy as Record<string, unknown>)[part] = other[part];
+      break;
+    }
+    default: {
+      const count = random() < 0.5 ? mutateExpression(random, '2') : pick(random, [0, 1, 2, 7, 300, 65_535, 65_536, 'n', 'n + 3', 'm * n']);
+      const records = [{ [pick(random, names)]: mutateExpression(random, 'm'), ['__proto__']: 1 }, { [`${pick(random, names)}.${pick(random, ['m', 'constructor', '__proto__', ''])}`]: pick(random, VALUES) }];
+      const epilogues = [
+        { bias: { binding: pick(random, names), along: pick(random, ['m', 'n']) }, residual: { binding: pick(random, names) } },
+        { alpha: pick(random, [0, -0, 0.1, 0.5, 2 ** -149, 2 ** 127, 1e300]), residual: { binding: pick(random, names), beta: pick(random, [0, 1, 2 ** -149, 2 ** 127]) } },
+        { alpha: pick(random, [0, 0.5, 3, 2 ** -149, 2 ** 127]) },
+      ];
+      const parts: Record<string, readonly unknown[]> = { uniforms: records, overrides: records, epilogue: epilogues, splits: [{ axis: pick(random, ['x', 'y', 'z']), count }], batch: [count], ldc: [count], requires: [mutateExpression(random, 'n % 4 == 0')], halves: [[pick(random, ['a', 'b']), pick(random, ['a', 'b'])]] };
+      const part = pick(random, Object.keys(parts));
+      (copy as Record<string, unknown>)[part] = pick(random, random() < 0.9 ? parts[part]! : VALUES);
+    }
+  }
+  return copy;
 }

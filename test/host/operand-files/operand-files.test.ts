@@ -268,6 +268,13 @@ test('on disk: ranges of real files, and what is no file is never opened', () =>
   expect([...matrix.readRows(4, 1, 5, 2)]).toEqual([34, 35]);
   fs.truncateSync(file, headerBytes);
   expect(() => matrix.readRows(4, 1, 5, 2)).toThrow('became shorter');
+  // Of the same length, but no longer what its hash was taken of.
+  fs.writeFileSync(file, sample);
+  const again = openMatrix(`${file}#wide`);
+  expect([...again.readRows(0, 1, 0, 1)]).toEqual([1]);
+  fs.utimesSync(file, new Date(), new Date(Date.now() - 5000));
+  expect(() => again.readRows(0, 1, 0, 1)).toThrow(expect.objectContaining({ code: 'BAD_FILE', what: 'the file was changed while it was read' }));
+  again.close();
   matrix.close();
   expect(() => matrix.readRows(4, 1, 5, 2)).toThrow('BUG');
   expect(() => openMatrix(path.join(folder, 'none.npy'))).toThrow('no such file');

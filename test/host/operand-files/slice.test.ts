@@ -1,7 +1,9 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openMatrix } from '../../../src/host/operand-files/open.ts';
-import { kSlices, LAYOUTS, readDeviceOperands, resolveShapes } from '../../../src/host/operand-files/slice.ts';
+import { LARGEST_ARRAY_BYTES } from '../../../src/host/operand-files/files.ts';
+import { kSlices, LAYOUTS, resolveShapes, slicesOf } from '../../../src/host/operand-files/slice.ts';
+import type { MatrixFile } from '../../../src/host/operand-files/stored-matrix.ts';
 import { countedFiles } from './counted-files.ts';
 import { dict, npyBytes, valueBytes } from './written-files.ts';
 
@@ -62,14 +64,19 @@ test('every device gets its columns of A and rows of B, whatever the layout, typ
         const [fileA, fileB] = [openMatrix('a.npy', files), openMatrix('b.npy', files)];
         const sum = Array.from({ length: m * n }, () => 0);
         const opened = files.bytesRead();
+        const slices = slicesOf(fileA, fileB, layout, devices);
+        expect(files.bytesRead()).toBe(opened);
         let first = 0;
-        for (let device = 0; device < devices; device++) {
-          const own = readDeviceOperands(fileA, fileB, layout, device, devices);
-          expect([...own.a]).toEqual(a.flatMap((row) => row.slice(first, first + own.k)));
-          expect([...own.b]).toEqual(b.slice(first, first + own.k).flat());
-          for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) for (let k = 0; k < own.k; k++) sum[i * n + j]! += own.a[i * own.k + k]! * own.b[k * n + j]!;
-          first += own.k;
-        }
+        kSlices(kTotal, devices).forEach(({ count }, device) => {
+          const before = files.bytesRead();
+          const own = { a: slices.a(device), b: slices.b(device) };
+          // Of either file its own part alone.
+          expect(files.bytesRead() - before).toBe(count * (m * (type === 'f4' ? 4 : 2) + n * 4));
+          expect([...own.a]).toEqual(a.flatMap((row) => row.slice(first, first + count)));
+          expect([...own.b]).toEqual(b.slice(first, first + count).flat());
+          for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) for (let k = 0; k < count; k++) sum[i * n + j]! += own.a[i * count + k]! * own.b[k * n + j]!;
+          first += count;
+        });
         expect(sum).toEqual(a.flatMap((row) => transpose(b).map((column) => row.reduce((total, value, k) => total + value * column[k]!, 0))));
         expect(files.bytesRead() - opened).toBe(m * kTotal * (type === 'f4' ? 4 : 2) + kTotal * n * 4);
       },
@@ -83,9 +90,33 @@ test('a value that is not finite is refused with its place in the file', () => {
   values[2]![5] = Infinity;
   const files = countedFiles({ 'a.npy': fileOf(matrixOf(3, 4, 0), 'f4', false), 'b.npy': fileOf(values, 'f4', false), 'bt.npy': fileOf(transpose(values), 'f4', true) });
   const a = openMatrix('a.npy', files);
-  expect(readDeviceOperands(a, openMatrix('b.npy', files), 'nn', 0, 2).k).toBe(2);
-  expect(() => readDeviceOperands(a, openMatrix('b.npy', files), 'nn', 1, 2)).toThrow('at b.npy, found Infinity at row 2, column 5');
-  expect(() => readDeviceOperands(a, openMatrix('bt.npy', files), 'nt', 1, 2)).toThrow('at bt.npy, found Infinity at row 5, column 2');
-  expect(() => readDeviceOperands(openMatrix('b.npy', files), openMatrix('b.npy', files), 'nt', 2, 3)).toThrow('Infinity at row 2, column 5');
-  expect(() => readDeviceOperands(a, openMatrix('b.npy', files), 'nn', 2, 2)).toThrow('no such device');
+  const b = openMatrix('b.npy', files);
+  expect(slicesOf(a, b, 'nn', 2).b(0)).toHaveLength(12);
+  expect(() => slicesOf(a, b, 'nn', 2).b(1)).toThrow('at b.npy, found Infinity at row 2, column 5');
+  expect(() => slicesOf(a, openMatrix('bt.npy', files), 'nt', 2).b(1)).toThrow('at bt.npy, found Infinity at row 5, column 2');
+  expect(() => slicesOf(b, b, 'nt', 3).a(2)).toThrow('Infinity at row 2, column 5');
+  expect(() => slicesOf(a, b, 'nn', 2).a(2)).toThrow('no such device');
+  // A NaN in another device's part is none of this one's, and the part of A is read without B.
+  expect([...slicesOf(a, b, 'nn', 2).a(1)]).toEqual(matrixOf(3, 4, 0).flatMap((row) => row.slice(2)));
+});
+
+test('the hash looks at all values: one that is not finite is refused by its place in the file, whatever the order on disk', async () => {
+  for (const value of [Infinity, -Infinity, Number.NaN]) {
+    const values = matrixOf(40, 6, 0);
+    values[39]![4] = value;
+    const files = countedFiles({ 'b.npy': fileOf(values, 'f4', false), 'fortran.npy': fileOf(values, 'f4', true) });
+    for (const name of ['b.npy', 'fortran.npy']) await expect(openMatrix(name, files).hash()).rejects.toMatchObject({ code: 'BAD_FILE', fields: { path: name, actual: `${value} at row 39, column 4` } });
+  }
+  // A row that is longer than what is read together.
+  const wide = Array.from({ length: 2 }, () => Array.from({ length: 2 ** 20 + 3 }, () => 1));
+  wide[1]![2 ** 20 + 1] = Number.NaN;
+  await expect(openMatrix('w.npy', countedFiles({ 'w.npy': fileOf(wide, 'f4', false) })).hash()).rejects.toMatchObject({ fields: { actual: `NaN at row 1, column ${2 ** 20 + 1}` } });
+});
+
+test("one device's part that no array can hold is refused before it is read", () => {
+  const huge = (rows: number, columns: number): MatrixFile => ({ rows, columns, path: `${rows}x${columns}.npy`, source: 'x' }) as MatrixFile;
+  const side = Math.ceil(LARGEST_ARRAY_BYTES / 4 / 2 ** 15);
+  expect(() => slicesOf(huge(side, 2 ** 16), huge(2 ** 16, 1), 'nn', 1)).toThrow(expect.objectContaining({ code: 'MEMORY_LIMIT', fields: expect.objectContaining({ path: `${side}x65536.npy` }) }));
+  expect(() => slicesOf(huge(1, 2 ** 16), huge(2 ** 16, side), 'nn', 1)).toThrow(expect.objectContaining({ code: 'MEMORY_LIMIT', fields: expect.objectContaining({ path: `65536x${side}.npy` }) }));
+  slicesOf(huge(side, 2 ** 16), huge(2 ** 16, side), 'nn', 4);
 });

@@ -13,19 +13,30 @@ override TW_WAVEFRONTS: u32 = 1u;
 override TW_GRID_X: u32 = 1u;
 override TW_GRID_Y: u32 = 1u;
 
+//@if PACKED
+// One word each: owner in 24 bits, stores of the first run in 4, those of the second that agree in 3, and one that does not.
+@group(1) @binding(0) var<storage, read_write> tw_marks: array<atomic<u32>>;
+//@end
+//@if !PACKED
 struct TwMark {
   owner: atomic<u32>,
   times: atomic<u32>,
 }
 
 @group(1) @binding(0) var<storage, read_write> tw_marks: array<TwMark>;
-// Of a dispatch over a sample of the workgroups: the last one and the distance to the one before; 0, 0 for all of them.
-@group(1) @binding(1) var<uniform> tw_sample: vec2u;
+//@end
+struct TwRun {
+  second: u32,
+  // Of a dispatch over a sample of the workgroups: the last one, and the distance to the one before; 0 for all of them.
+  last: u32,
+  stride: u32,
+}
+@group(1) @binding(1) var<uniform> tw_run: TwRun;
 var<private> tw_owner: u32;
 var<private> tw_split: u32;
 
 fn tw_workgroup(group: vec3u) -> u32 {
-  if (tw_sample.y != 0u) { return tw_sample.x - group.x * tw_sample.y; }
+  if (tw_run.stride != 0u) { return tw_run.last - group.x * tw_run.stride; }
   return group.x + TW_GRID_X * (group.y + TW_GRID_Y * group.z);
 }
 
@@ -38,14 +49,30 @@ fn tw_begin(group: vec3u, lane: u32) {
 fn tw_store(index: u32, value: f32) {
   let row = index / TW_PITCH;
   let column = index - row * TW_PITCH;
+  let outside = TW_SPLITS * TW_ROWS * TW_COLUMNS;
   if (row < TW_ROWS && column < TW_COLUMNS) {
     let at = tw_split % TW_SPLITS * TW_ROWS * TW_COLUMNS + row * TW_COLUMNS + column;
+//@if PACKED
+    if (tw_run.second == 0u) {
+      atomicAdd(&tw_marks[at], 0x1000000u + tw_owner);
+    } else if ((atomicLoad(&tw_marks[at]) & 0xffffffu) == tw_owner) {
+      atomicAdd(&tw_marks[at], 0x10000000u);
+    } else {
+      atomicOr(&tw_marks[at], 0x80000000u);
+    }
+//@end
+//@if !PACKED
     atomicStore(&tw_marks[at].owner, tw_owner);
     atomicAdd(&tw_marks[at].times, 1u);
+//@end
   } else {
-    let outside = TW_SPLITS * TW_ROWS * TW_COLUMNS;
+//@if PACKED
+    atomicOr(&tw_marks[outside], 1u);
+//@end
+//@if !PACKED
     atomicAdd(&tw_marks[outside].times, 1u);
     if (index < TW_SPLITS * TW_ROWS * TW_PITCH) { atomicAdd(&tw_marks[outside].owner, 1u); }
+//@end
   }
 }
 

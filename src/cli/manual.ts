@@ -148,7 +148,7 @@ ${OPERAND_FILES}${EXIT_CODES}`,
   },
 
   instrument: {
-    what: 'Print a kernel as the fused run would compile it, with a line map back to its file, and its footprint:\nwhich workgroup and wavefront writes what, in which step, stage and chunk of a device. The kernel is\ncompiled untouched and run twice, its stores marked, to find that. All of stdout is one WGSL file: header,\nmap and table are comments.',
+    what: 'Print a kernel as the fused run would compile it, with a line map back to its file, and its footprint:\nwhich workgroup and wavefront writes what, in which step, stage and chunk of a device. The kernel is\ncompiled untouched and then run with its stores marked to find that. All of stdout is one WGSL file: header,\nmap and table are comments.',
     more: `
 The table has a row for each wavefront of each workgroup and chunk, in the order in which the device comes
 to them: step and stage (from 1), chunk, workgroup as linear id and workgroup_id, bounding box of what it

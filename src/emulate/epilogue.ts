@@ -2,7 +2,7 @@
 // values, those of all others zeros, and the kernel needs no change. A bias that comes after the reduction is added
 // by the owners. The values are generated like operands; the check reckons with the same ones.
 import type { Arena, Gpu } from '../gpu/gpu.ts';
-import type { KernelText } from '../gpu/kernel-text.ts';
+import { strideOf, type KernelText } from '../gpu/kernel-text.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
@@ -74,20 +74,28 @@ export class EpilogueValues {
   async #buffers(gpu: Gpu, arena: Arena): Promise<Record<string, GPUBuffer>> {
     const { bias, residual } = this.#text.epilogue;
     return {
-      ...(bias?.binding == null ? {} : { [bias.binding]: this.#biasBuffer(arena) }),
+      ...(bias?.binding == null ? {} : { [bias.binding]: this.#biasBuffer(arena, bias.binding) }),
       ...(residual === null ? {} : { [residual.binding]: await this.#residualBuffer(gpu, arena) }),
     };
   }
 
-  #biasBuffer(arena: Arena): GPUBuffer {
-    return arena.words('bias', new Uint32Array(this.#bias.buffer));
+  /** Whole elements of the kernel's array, which may be vectors. */
+  #bytes(elements: number, name: string): number {
+    const stride = strideOf(this.#text.facts, name);
+    return Math.ceil((4 * elements) / stride) * stride;
+  }
+
+  #biasBuffer(arena: Arena, name: string): GPUBuffer {
+    const words = new Uint32Array(this.#bytes(this.#bias.length, name) / 4);
+    words.set(new Uint32Array(this.#bias.buffer));
+    return arena.words('bias', words);
   }
 
   /** Laid out like C: the gaps between rows hold values that nobody uses. */
   async #residualBuffer(gpu: Gpu, arena: Arena): Promise<GPUBuffer> {
     const { batch, pitch } = this.#text;
     const rows = batch * this.#spec.gemm.m;
-    const buffer = arena.storage('residual', rows * pitch * 4);
+    const buffer = arena.storage('residual', this.#bytes(rows * pitch, this.#text.epilogue.residual?.binding ?? ''));
     (await matrixFill(gpu, arena))(buffer, { ...generatorOf(this.#spec), ...this.#stream('residual'), rows, columns: pitch });
     return buffer;
   }
@@ -114,7 +122,7 @@ export class EpilogueValues {
     const kernel = await gpu.kernel('epilogue', SHADERS.epilogue);
     const layout = structLayout(SHADERS.epilogue, 'Params');
     const nothing = arena.storage('nothing', 4);
-    const bias = this.#text.epilogue.bias === null ? nothing : this.#biasBuffer(arena);
+    const bias = this.#text.epilogue.bias === null ? nothing : this.#biasBuffer(arena, this.#text.epilogue.bias.binding ?? '');
     const along = { none: 0, m: 1, n: 2 }[this.#text.epilogue.bias?.along ?? 'none'];
     const bits = new Uint32Array(Float32Array.of(alpha, beta).buffer);
     return (pass, { row, column, rows, columns }, { values, first, stride }) => {

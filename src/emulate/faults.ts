@@ -34,6 +34,7 @@ export class Faults {
     this.unwritten = faults.some(({ kind }) => kind === 'unwritten-output');
     this.#located = faults.flatMap((fault, index) => {
       if (fault.kind === 'unwritten-output') return [];
+      if (fault.chunk >= plan.tiling.chunks.length) throw new TilewireError('BAD_SPEC', 'the fault names a chunk that there is not', { path: `faults[${index}]`, actual: fault.chunk, limit: `${plan.tiling.chunks.length} chunks, from 0`, fix: 'name one of these' });
       const part = fault.tile < plan.tiling.tiles ? partOf(plan, fault.tile, fault.chunk) : -1;
       if (part < 0)
         throw new TilewireError('BAD_SPEC', 'the fault names a tile that stores nothing of this chunk', { path: `faults[${index}]`, actual: { chunk: fault.chunk, tile: fault.tile }, limit: `tiles of chunk ${fault.chunk}: ${tilesOf(plan, fault.chunk)}`, fix: 'name one of these; `tilewire plan` lists those of every chunk' });

@@ -18,6 +18,8 @@ export async function probedFootprint(gpu: Gpu, gemms: Gemms, fill: OperandSourc
     const other = await probed(gpu, gemm, device, fill, epilogue, spec);
     const at = footprint.owner.findIndex((owner, index) => owner !== other.owner[index]);
     if (at >= 0) throw differs(spec, `row ${Math.floor(at / footprint.n)}, column ${at % footprint.n} is stored by another wavefront on device ${device}`);
+    const split = footprint.twins.findIndex((twin, index) => twin.some((workgroup, tile) => workgroup !== other.twins[index][tile]));
+    if (split >= 0) throw differs(spec, `split ${split + 1} stores by other workgroups on device ${device}`);
   }
   return footprint;
 }

@@ -5,12 +5,15 @@ import { TilewireError } from '../errors.ts';
 import type { Gemm } from '../gpu/gemm.ts';
 import { Arena, readBack, type Gpu } from '../gpu/gpu.ts';
 import { SHADERS } from '../gpu/shaders.ts';
+import { readModule } from '../gpu/wgsl-tokens.ts';
 import { poison } from './memory.ts';
 import type { OperandBuffers } from './operands.ts';
 import { outputElements, untouched } from './untouched.ts';
 
 /** Workgroups along each axis of the grid that are tried. */
 const TRIED = 2;
+/** Far more than f16's roundings, far less than what an activation does to some element. */
+const HALF_TOLERANCE = 0.02;
 
 /**
  * @param inputs of device 0, with an epilogue of zeros; A is scaled in place
@@ -23,6 +26,8 @@ export async function checkLinear(gpu: Gpu, gemm: Gemm, inputs: OperandBuffers):
     const [fill, scale, compare, run] = await Promise.all([gpu.kernel('fill', SHADERS.fill), gpu.kernel('scale', SHADERS.scale), gpu.kernel('linear', SHADERS.linear), untouched(gpu, arena, gemm, { oneSplit: true })]);
     const outputs = ['once', 'twice'].map((name) => arena.storage(name, outputElements(gemm) * 4));
     const params = arena.words('factor', Uint32Array.of(new Uint32Array(Float32Array.of(-2).buffer)[0], Number(text.halves.a)), GPUBufferUsage.UNIFORM);
+    const words = readModule(text.code).tokens;
+    const tolerance = arena.words('tolerance', new Uint32Array(Float32Array.of(words.some((word) => word.text === 'f16') ? HALF_TOLERANCE : 0).buffer), GPUBufferUsage.UNIFORM);
     const verdict = arena.storage('verdict', 12);
     const tried = async (grid: readonly [number, number, number]): Promise<Uint32Array> => {
       poison(gpu, fill, outputs);
@@ -35,7 +40,7 @@ export async function checkLinear(gpu: Gpu, gemm: Gemm, inputs: OperandBuffers):
       pass.dispatchWorkgroups(Math.min(1024, Math.ceil(inputs.a.size / 256)));
       run(pass, inputs, outputs[1], grid);
       pass.setPipeline(compare.pipeline);
-      pass.setBindGroup(0, gpu.bind(compare, 0, { once: outputs[0], twice: outputs[1], verdict }));
+      pass.setBindGroup(0, gpu.bind(compare, 0, { once: outputs[0], twice: outputs[1], verdict, tolerance }));
       pass.dispatchWorkgroups(Math.min(1024, Math.ceil(outputElements(gemm) / 64)));
       pass.end();
       gpu.device.queue.submit([encoder.finish()]);
@@ -43,7 +48,7 @@ export async function checkLinear(gpu: Gpu, gemm: Gemm, inputs: OperandBuffers):
     };
     // A loop over the grid does all the work, however few workgroups there are; and the first ones may store nothing.
     const few = gemm.grid.map((size) => Math.min(size, TRIED)) as [number, number, number];
-    let [compared, different, first] = await tried(/\bnum_workgroups\b/.test(text.code) ? gemm.grid : few);
+    let [compared, different, first] = await tried(words.some((word) => word.text === 'num_workgroups') ? gemm.grid : few);
     if (compared === 0) [compared, different, first] = await tried(gemm.grid);
     gpu.check();
     if (different === 0) return;

@@ -38,7 +38,7 @@ const holds = (plan: Plan, device: number, chunk: number): boolean =>
 export interface KernelSizes {
   /** Chunk memories that a dispatch binds at most. */
   readonly maxSlots: number;
-  readonly text: Pick<KernelText, 'batch' | 'pitch' | 'layout' | 'halves' | 'splits' | 'epilogue'>;
+  readonly text: Pick<KernelText, 'batch' | 'pitch' | 'layout' | 'halves' | 'strides' | 'splits' | 'epilogue'>;
 }
 
 export interface MemoryEstimate {
@@ -87,11 +87,12 @@ const ALIGNMENT = 256;
 const PARAMETERS_BYTES = 4096;
 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
-export function leastMemory({ devices, algorithm, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
+export function leastMemory({ devices, algorithm, kernel, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
+  const halves: readonly string[] = kernel.kind === 'foreign' ? kernel.bindings.halves : [];
   // A ring keeps all chunks but one on each device, direct only its own.
   const outputs = algorithm === 'ring' && devices > 1 ? devices - 1 : 1;
   const parts = [
-    { what: `operands of ${devices} devices`, bytes: (m + n) * kTotal * ELEMENT_BYTES },
+    { what: `operands of ${devices} devices`, bytes: (m / (halves.includes('a') ? 2 : 1) + n / (halves.includes('b') ? 2 : 1)) * kTotal * ELEMENT_BYTES },
     { what: 'chunk memories', bytes: outputs * m * n * ELEMENT_BYTES },
   ];
   return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };
@@ -121,7 +122,8 @@ export function probeMemory(spec: SpecDraft, text: KernelSizes['text']): MemoryE
   const { a, b } = operandBytes(spec, text, 0);
   const parts = [
     { what: 'operands of one device', bytes: a + b },
-    { what: `marks of ${splits.count === 1 ? '' : `${splits.count} splits of `}the output`, bytes: 2 * splits.count * batch * m * n * ELEMENT_BYTES },
+    // Marks, and then two outputs to see whether the kernel is linear.
+    { what: `marks of ${splits.count === 1 ? '' : `${splits.count} splits of `}the output`, bytes: 2 * Math.max(splits.count * n, text.pitch) * batch * m * ELEMENT_BYTES },
     ...besides(spec, text),
   ];
   return { total: parts.reduce((sum, { bytes }) => sum + bytes, 0), parts };

@@ -40,41 +40,55 @@ export interface OperandSource {
 }
 
 /** How a kernel wants its operands. */
-export type OperandFacts = Pick<KernelText, 'batch' | 'layout' | 'halves'>;
+export type OperandFacts = Pick<KernelText, 'batch' | 'layout' | 'halves' | 'strides'>;
 
 /** One matrix each, as they are generated: f32, A m × k, B k × n. */
-export const PLAIN_OPERANDS: OperandFacts = { batch: 1, layout: 'nn', halves: { a: false, b: false } };
+export const PLAIN_OPERANDS: OperandFacts = { batch: 1, layout: 'nn', halves: { a: false, b: false }, strides: { a: 4, b: 4 } };
 
 /** Values as f32, of a kernel that takes f16 rounded to that; how they are laid out is the business of `laidOut`. */
-export async function operandSource(gpu: Gpu, arena: Arena, spec: SpecDraft, facts: OperandFacts, matrices?: DeviceMatrices): Promise<OperandSource> {
-  return matrices === undefined ? generated(spec, facts, await matrixFill(gpu, arena)) : given(gpu, spec, rounded(matrices, facts));
+export async function operandSource(gpu: Gpu, arena: Arena, spec: SpecDraft, facts: OperandFacts, matrices?: DeviceMatrices, notes: { path: string; reason: string }[] = []): Promise<OperandSource> {
+  return matrices === undefined ? generated(spec, facts, await matrixFill(gpu, arena)) : given(gpu, spec, rounded(matrices, facts, notes));
 }
 
 /** Room for the operands of one device; the first has most. */
-export function operandBuffers(arena: Arena, spec: SpecDraft, { batch, halves }: OperandFacts, device = 0): OperandBuffers {
-  const bytes = operandBytes(spec, { batch, halves }, device);
+export function operandBuffers(arena: Arena, spec: SpecDraft, facts: OperandFacts, device = 0): OperandBuffers {
+  const bytes = operandBytes(spec, facts, device);
   return { a: arena.storage(`A of device ${device}`, bytes.a), b: arena.storage(`B of device ${device}`, bytes.b) };
 }
 
-export function operandBytes(spec: SpecDraft, { batch, halves }: Pick<OperandFacts, 'batch' | 'halves'>, device: number): { readonly a: number; readonly b: number } {
+/** Whole elements of the kernel's arrays, which may be vectors: what is left of the last one is nobody's. */
+export function operandBytes(spec: SpecDraft, { batch, halves, strides }: Pick<OperandFacts, 'batch' | 'halves' | 'strides'>, device: number): { readonly a: number; readonly b: number } {
   const { gemm: { m, n } } = spec;
   const k = depthOf(spec, device);
-  const size = (elements: number, half: boolean): number => 4 * (half ? Math.ceil(elements / 2) : elements);
-  return { a: size(batch * m * k, halves.a), b: size(batch * k * n, halves.b) };
+  const size = (elements: number, half: boolean, stride: number): number => Math.ceil(((half ? 2 : 4) * elements) / stride) * stride;
+  return { a: size(batch * m * k, halves.a, strides.a), b: size(batch * k * n, halves.b, strides.b) };
 }
 
 /** What a Spec's generated values are: of trained matrices and files, those of what is generated besides. */
 export const generatorOf = ({ operands }: Pick<SpecDraft, 'operands'>, half = false): Pick<OperandFill, 'kind' | 'range'> => (operands.kind === 'exact' ? { kind: 'exact', range: operands.range } : { kind: half ? 'half' : 'normal', range: 1 });
 
-/** @throws BAD_FILE for a value that f16 does not hold */
-function rounded({ a, b }: DeviceMatrices, { halves }: OperandFacts): DeviceMatrices {
-  const round = (matrices: DeviceMatrices['a'], name: string): DeviceMatrices['a'] =>
-    matrices.map((matrix) => {
+/**
+ * As the kernel takes them; what that changes is noted.
+ * @throws BAD_FILE for a value that is beyond f16
+ */
+function rounded({ a, b }: DeviceMatrices, { halves }: OperandFacts, notes: { path: string; reason: string }[]): DeviceMatrices {
+  const round = (matrices: DeviceMatrices['a'], name: string): DeviceMatrices['a'] => {
+    let changed = 0;
+    let zeroed = 0;
+    const all = matrices.map((matrix) => {
       const halved = matrix.map(roundToHalf);
       const at = halved.findIndex((value) => !Number.isFinite(value));
       if (at >= 0) throw new TilewireError('BAD_FILE', `the kernel takes ${name} as f16, which does not hold all of its values`, { path: `--${name}`, actual: matrix[at], limit: 65_504, fix: 'use a kernel that takes f32' });
+      halved.forEach((value, index) => {
+        if (value !== matrix[index]) changed++;
+        if (value === 0 && matrix[index] !== 0) zeroed++;
+      });
       return halved;
     });
+    const elements = matrices.reduce((sum, { length }) => sum + length, 0);
+    if (changed > 0) notes.push({ path: 'spec.operands', reason: `the kernel takes ${name.toUpperCase()} as f16: ${changed} of ${elements} values were rounded to it, ${zeroed} of them, which are below its normal range, to 0` });
+    return all;
+  };
   return { a: halves.a ? round(a, 'a') : a, b: halves.b ? round(b, 'b') : b };
 }
 
@@ -184,7 +198,7 @@ export async function laidOut(gpu: Gpu, arena: Arena, source: OperandSource, fac
 }
 
 /** Of one buffer of f32 between generation and what the kernel wants. */
-const scratchBytes = (spec: SpecDraft, { batch }: OperandFacts): { readonly a: number; readonly b: number } => operandBytes(spec, { batch, halves: PLAIN_OPERANDS.halves }, 0);
+const scratchBytes = (spec: SpecDraft, { batch }: OperandFacts): { readonly a: number; readonly b: number } => operandBytes(spec, { ...PLAIN_OPERANDS, batch }, 0);
 
 /** Bytes that `laidOut` keeps. */
 export function laidOutBytes(spec: SpecDraft, facts: OperandFacts): number {

@@ -28,6 +28,9 @@ import { measured, type Note } from './measured.ts';
 import { checkLinear } from './linearity.ts';
 import { laidOut, operandBuffers, operandSource, type DeviceMatrices, type OperandBuffers, type OperandSource } from './operands.ts';
 
+/** A buffer for each on each device that holds it. */
+const MOST_CHUNKS = 2048;
+
 export interface RunOptions {
   readonly baseline: boolean;
   /** Bytes. */
@@ -48,8 +51,10 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const gemms = new Gemms(gpu, arena, draft);
     const { batch } = gemms.text;
     if (matrices !== undefined && batch > 1) throw new TilewireError('BAD_FLAG', 'a batched kernel takes several matrices, the files hold one', { path: '--kernel', actual: `batch ${batch}`, limit: 'batch 1', fix: 'use --operands exact or normal' });
+    if (batch * draft.devices > MOST_CHUNKS) throw new TilewireError('BAD_FILE', 'too many chunks: each matrix of a batch is a collective of its own', { path: 'batch', actual: `${batch} matrices on ${draft.devices} devices`, limit: `${MOST_CHUNKS} chunks`, fix: 'take a smaller batch: every matrix goes the same way' });
     checkMemory(probeMemory(draft, gemms.text), memoryLimit, draft);
-    const operands = await operandSource(gpu, arena, draft, gemms.text, matrices);
+    const notes: Note[] = [];
+    const operands = await operandSource(gpu, arena, draft, gemms.text, matrices, notes);
     const fill = await laidOut(gpu, arena, operands, gemms.text, draft);
     const epilogue = new EpilogueValues(draft, gemms.text);
     const bindings = await epilogue.bindings(gpu, arena);
@@ -69,7 +74,9 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress: (done, total) => progress('fused', done, total) });
 
     const failures: { code: string; message: string }[] = [];
-    const fail = (code: string, problems: readonly string[]): void => void failures.push(...problems.map((message) => ({ code, message })));
+    const fail = (code: string, problems: readonly string[]): void => {
+      for (const message of problems) failures.push({ code, message });
+    };
     fail('STALLED', fused.pending);
     const violations = checkCausality(plan, fused.log, { complete: fused.pending.length === 0 });
     fail('CAUSALITY', violations);
@@ -79,7 +86,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     fail('LEDGER', unbalanced);
     if (totalOf(rows).storeBytes + totalOf(rows).linkBytes === 0) fail('NO_WORK', ['the run tracked no stores and moved no bytes']);
 
-    const notes: Note[] = straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots);
+    notes.push(...straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots));
     const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, ownerOf(plan, chunk), chunk);
     const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemms, operands, epilogue, memory, log: fused.log, owned, notes, progress });
     fail('WRONG_VALUES', messages);

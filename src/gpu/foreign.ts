@@ -57,8 +57,8 @@ export function completeBindings(source: string, given: BindingsFile, wantedEntr
 function isHalf(facts: readonly BindingFacts[], name: string): boolean {
   const type = facts.find((binding) => binding.name === name)?.elementType ?? 'f32';
   if (/f16|vec[234]h/.test(type)) return true;
-  if (/f32|vec[234]f/.test(type)) return false;
-  throw new TilewireError('BAD_FILE', 'an operand is not of f32 or f16', { path: name, actual: type, fix: 'if its words hold two f16 each, say so in the bindings file: "halves": ["a", "b"]' });
+  if (!/^(?:[ui]32|vec[234][ui])$/.test(type)) return false;
+  throw new TilewireError('BAD_FILE', 'an operand is of integers', { path: name, actual: type, limit: 'f32, f16', fix: 'if its words hold two f16 each, say so in the bindings file, e.g. "halves": ["a", "b"]' });
 }
 
 /** @throws BAD_KERNEL for an activation */

@@ -103,8 +103,8 @@ export class Gemm {
     return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
   }
 
-  async probing(): Promise<Kernel> {
-    return this.#compiled(`${this.text.name} probe`, probeText(this.text, this.shape, this.wavefront, this.wavefronts), INSTRUMENTED_ENTRY);
+  async probing(packed: boolean): Promise<Kernel> {
+    return this.#compiled(`${this.text.name} probe`, probeText(this.text, this.shape, this.wavefront, this.wavefronts, packed), INSTRUMENTED_ENTRY);
   }
 
   #compiled(label: string, code: string, entry: string): Promise<Kernel> {

@@ -27,7 +27,7 @@ export interface Instrumentation {
 export const INSTRUMENTED_ENTRY = 'tw_main';
 
 /** What the spaces call or name of WGSL's own. */
-const BUILTINS_OF_SPACES = ['min', 'atomicAdd', 'atomicStore', 'vec2f', 'vec3u', 'vec4f', 'u32', 'f32', 'bool'];
+const BUILTINS_OF_SPACES = ['min', 'atomicAdd', 'atomicStore', 'atomicLoad', 'atomicOr', 'vec2f', 'vec3u', 'vec4f', 'u32', 'f32', 'bool'];
 /** The bind group that the texts of the spaces name; the next free one of the kernel takes its place. */
 const GROUP_OF_SPACES = /@group\(1\)/g;
 const MOST_GROUPS = 4;

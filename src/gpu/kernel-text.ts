@@ -25,6 +25,8 @@ export interface KernelText {
   readonly layout: KernelBindings['layout'];
   /** Whether an operand is f16, two a word, rather than f32. */
   readonly halves: { readonly a: boolean; readonly b: boolean };
+  /** Bytes of an element of the arrays that A and B are: a buffer holds a whole number of them, at least two f16. */
+  readonly strides: { readonly a: number; readonly b: number };
   /** C as it lies in the output binding: `batch` matrices one after another, rows `pitch` elements apart. */
   readonly batch: number;
   readonly pitch: number;
@@ -51,7 +53,7 @@ function builtIn({ name, tile }: Extract<KernelChoice, { kind: 'built-in' }>, sh
   const source = KERNEL_SOURCES[name];
   if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
   const { code, lineMap } = specialise(source, kernel.constantsFor(shape, tile));
-  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: false, b: false }, batch: 1, pitch: shape.n, splits: { axis: 2, count: 1 }, epilogue: NO_EPILOGUE, constants: [], facts: reflectKernel(code, 'main') };
+  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: false, b: false }, strides: { a: 4, b: 4 }, batch: 1, pitch: shape.n, splits: { axis: 2, count: 1 }, epilogue: NO_EPILOGUE, constants: [], facts: reflectKernel(code, 'main') };
 }
 
 function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind: 'foreign' }>, shape: GemmShape): KernelText {
@@ -98,7 +100,7 @@ function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind
   const contents = others.map((binding) => ({ name: binding.name, kind: binding.kind === 'uniform' ? ('uniform' as const) : ('storage' as const), words: contentsOf(binding, code, uniforms, values, used) }));
   const unused = Object.keys(uniforms).find((path) => !used.has(path));
   if (unused !== undefined) throw new TilewireError('BAD_FILE', 'there is no such uniform', { path: `uniforms.${unused}`, actual: others.map((binding) => binding.name), fix: 'name variable.field of a uniform binding' });
-  return { name, code, source, lineMap, entry, grid: groups, a, b, output, layout, halves: { a: halves.includes('a'), b: halves.includes('b') }, batch: matrices, pitch, splits: { axis, count }, epilogue, constants: contents, facts };
+  return { name, code, source, lineMap, entry, grid: groups, a, b, output, layout, halves: { a: halves.includes('a'), b: halves.includes('b') }, strides: { a: strideOf(facts, a), b: strideOf(facts, b) }, batch: matrices, pitch, splits: { axis, count }, epilogue, constants: contents, facts };
 }
 
 /** @throws BAD_FILE where a binding that the file names is not there, is named twice, or cannot be what it is said to be */
@@ -186,6 +188,9 @@ function wordsOf(list: readonly (number | string)[], type: string, bytes: number
   });
   return words;
 }
+
+/** Bytes of an element of a binding's array; of f16, two of them. */
+export const strideOf = ({ bindings }: KernelFacts, name: string): number => Math.max(4, bindings.find((binding) => binding.name === name)?.minBytes ?? 4);
 
 /** Bindings of the kernel that its epilogue reads. */
 export const namesOf = ({ bias, residual }: Epilogue): string[] => [bias?.binding, residual?.binding].filter((binding): binding is string => typeof binding === 'string');

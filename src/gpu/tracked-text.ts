@@ -35,8 +35,10 @@ export function trackedText(text: KernelText, shape: GemmShape, wavefront: numbe
   }).code);
 }
 
-export function probeText(text: KernelText, shape: GemmShape, wavefront: number, wavefronts: number): string {
+/** @param packed marks of a word each instead of two: see the shader */
+export function probeText(text: KernelText, shape: GemmShape, wavefront: number, wavefronts: number, packed = false): string {
   return instrumented(text, shape, specialise(SHADERS.probeSpace, {
+    PACKED: packed ? 1 : 0,
     TW_ROWS: text.batch * shape.m,
     TW_COLUMNS: shape.n,
     TW_PITCH: text.pitch,

@@ -56,29 +56,30 @@ export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number,
     return { row: matrix * height + row, column, rows, columns, elements: rows * columns };
   });
 
-  const owners = tiles * wavefronts;
   const tileParts: number[][] = Array.from({ length: tiles }, () => []);
   const partChunk: number[] = [];
   const partTile: number[] = [];
   const chunkParts = new Int32Array(chunks.length + 1);
+  /** By part: elements and runs of each wavefront. */
   const elements: Int32Array[] = [];
   const runCounts: Int32Array[] = [];
   chunks.forEach((chunk, j) => {
-    const elementsOf = new Int32Array(owners);
-    const runsOf = new Int32Array(owners);
+    // Of the tiles that the chunk has, which of a large batch are few.
+    const found = new Map<number, { elements: Int32Array; runs: Int32Array }>();
     eachRun(footprint, chunk, (who, _start, count) => {
-      elementsOf[who] += count;
-      runsOf[who]++;
+      const tile = Math.floor(who / wavefronts);
+      let of = found.get(tile);
+      if (of === undefined) found.set(tile, (of = { elements: new Int32Array(wavefronts), runs: new Int32Array(wavefronts) }));
+      of.elements[who - tile * wavefronts] += count;
+      of.runs[who - tile * wavefronts]++;
     });
-    for (let tile = 0; tile < tiles; tile++) {
-      const from = tile * wavefronts;
-      const mine = elementsOf.subarray(from, from + wavefronts);
-      if (mine.every((count) => count === 0)) continue;
+    for (const tile of Int32Array.from(found.keys()).sort()) {
+      const of = found.get(tile)!;
       tileParts[tile].push(partChunk.length);
       partChunk.push(j);
       partTile.push(tile);
-      elements.push(mine);
-      runCounts.push(runsOf.subarray(from, from + wavefronts));
+      elements.push(of.elements);
+      runCounts.push(of.runs);
     }
     chunkParts[j + 1] = partChunk.length;
   });
@@ -93,8 +94,8 @@ export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number,
   }
   const runs = new Uint32Array(2 * pieceRuns[parts * wavefronts]);
   const filled = pieceRuns.slice();
+  const partOfTile = new Int32Array(tiles);
   chunks.forEach((chunk, j) => {
-    const partOfTile = new Int32Array(tiles);
     for (let part = chunkParts[j]; part < chunkParts[j + 1]; part++) partOfTile[partTile[part]] = part;
     eachRun(footprint, chunk, (who, start, count) => {
       const tile = Math.floor(who / wavefronts);

@@ -110,9 +110,10 @@ function whatWasRun({ spec, specHash, kernel: found }: RunReport): Row[] {
 }
 
 /** What a kernel does besides one plain product. */
-function kernelRows({ gemm: { n } }: RunReport['spec'], { epilogue: { alpha, bias, residual }, splits: declared }: KernelBindings, { batch, splits, ldc }: RunReport['kernel']): Row[] {
+function kernelRows({ gemm: { n } }: RunReport['spec'], { epilogue: { alpha, bias, residual }, splits: declared, halves }: KernelBindings, { batch, splits, ldc }: RunReport['kernel']): Row[] {
   const bindings = [bias?.binding, residual?.binding].filter((binding) => typeof binding === 'string');
   const facts = [
+    ...(halves.length > 0 ? [`${halves.map((matrix) => matrix.toUpperCase()).join(' and ')} as f16`] : []),
     ...(batch > 1 ? [`batch of ${batch} matrices, each a collective of its own`] : []),
     ...(splits > 1 ? [`${splits} splits of K along ${declared?.axis}, one dispatch each`] : []),
     ...(ldc > n ? [`rows of C ${ldc} apart`] : []),

@@ -136,7 +136,8 @@ function faultProblems(spec: SpecDraft): Problem[] {
 function oneFault({ devices, gemm, chunk, kernel }: SpecDraft, fault: Exclude<Fault, { kind: 'unwritten-output' }>, path: string): Problem[] {
   const places = [
     ...whole(`${path}.device`, fault.device, 0, devices - 1, 'name one of the devices, from 0'),
-    ...whole(`${path}.chunk`, fault.chunk, 0, devices - 1, 'name one of the chunks, from 0'),
+    // How many matrices the batch of a kernel that is not ours has, its text tells.
+    ...whole(`${path}.chunk`, fault.chunk, 0, kernel.kind === 'built-in' ? devices - 1 : Number.MAX_SAFE_INTEGER, 'name one of the chunks, from 0'),
   ];
   if (places.length > 0) return places;
   const grid = kernel.kind === 'built-in' ? kernelNamed(kernel.name)?.grid(gemm, kernel.tile) : undefined;
@@ -144,7 +145,7 @@ function oneFault({ devices, gemm, chunk, kernel }: SpecDraft, fault: Exclude<Fa
   const length = chunk === 'rows' ? gemm.m : gemm.n;
   return [
     ...whole(`${path}.tile`, fault.tile, 0, tiles - 1, 'name one of the workgroups of the grid, from 0'),
-    ...(chunkRange(length, devices, fault.chunk).length === 0
+    ...(chunkRange(length, devices, fault.chunk % devices).length === 0
       ? [{ path: `${path}.chunk`, what: 'an empty chunk has nothing to break', actual: fault.chunk, limit: `${length} ${chunk} over ${devices} devices`, fix: `name a chunk below ${length}` }]
       : []),
     ...(fault.kind === 'threshold' && (!Number.isSafeInteger(fault.delta) || fault.delta === 0)

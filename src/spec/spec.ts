@@ -53,7 +53,7 @@ export interface OperandFile {
 
 /**
  * A deliberate defect, to see it caught. `device`, `chunk`, `tile` as in `plan/plan.ts`; `delta` in updates' elements.
- * - `suppress-stores`: a kernel variant whose workgroup `tile` stores nothing on `device`
+ * - `suppress-stores`: a kernel variant whose workgroup `tile` (with split-K, that of the first split) stores nothing on `device`
  * - `threshold`: the tracker's threshold of one piece is off by `delta` elements
  * - `drop-transfer`: the DMA of the block that holds the tile moves nothing
  * - `double-update`: the near-memory update of that block is applied twice

@@ -1,4 +1,4 @@
-// f16 operands by the extension, B in vectors of four columns; products in f16, sums in f32.
+// f16 operands by the extension, B in vectors of four columns; converted before they are multiplied.
 enable f16;
 
 struct Sizes { m: u32, n: u32, k: u32 }
@@ -14,7 +14,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= quads || id.y >= sizes.m) { return; }
   var sum = vec4f();
   for (var k = 0u; k < sizes.k; k++) {
-    sum += vec4f(a[id.y * sizes.k + k] * b[k * quads + id.x]);
+    sum += f32(a[id.y * sizes.k + k]) * vec4f(b[k * quads + id.x]);
   }
   c[id.y * quads + id.x] = sum;
 }

@@ -1,5 +1,5 @@
 // Generated kernels: seeded WGSL GEMMs in many styles, fused on 3, 4 and 7 devices, ragged shapes, slices of K of two lengths,
-// both algorithms, several granularities; each exact, and its untouched self beside it. GENERATED=500 runs that many.
+// both algorithms, several granularities; each exact, and its untouched self beside it, which alone on one device gives the same bits. GENERATED=500 runs that many.
 import { expect } from 'vitest';
 import type { Outcome, RunResult } from '../../src/page/api.ts';
 import { completeBindings } from '../../src/gpu/foreign.ts';
@@ -35,5 +35,10 @@ for (let seed = 1; seed <= count; seed++) {
     if (!outcome.ok) throw new Error(`${outcome.error.what} ${JSON.stringify(outcome.error.fields)}\n${source}`);
     expect(outcome.value.report.failures, source).toEqual([]);
     expect(outcome.value.report.check).toMatchObject({ wrong: 0, coverage: 1 });
+    // Alone on one device, on real numbers, tracked and untouched give the same bits.
+    const alone = await resolveDraft({ ...shapes[(seed + 1) % shapes.length], devices: 1, operands: 'normal', seed, foreign });
+    const tracked: Outcome<RunResult> = await page.evaluate((job) => window.tilewire.run(job), { spec: alone, baseline: false, memoryLimit: 2 ** 28, keepOutput: true });
+    if (!tracked.ok) throw new Error(`${tracked.error.what}\n${source}`);
+    expect(tracked.value.output, source).toEqual(await page.evaluate((of) => window.tilewireTest.gemm(of), alone));
   });
 }

@@ -102,6 +102,18 @@ for (const algorithm of ['ring', 'direct'] as const)
     }); // prettier-ignore
   });
 
+gpu('a kernel that takes f16 gets the values rounded, and the report says how many', async () => {
+  // Of 32 values of A four are no f16, and of these one is below the normal ones.
+  const a = integers(4, 8, 1).map((row, r) => row.map((value, c) => (c > 0 ? value : r === 0 ? 3e-5 : 1 + r / 10_000)));
+  const files = ['--a', npy('halves-a.npy', a), '--b', npy('halves-b.npy', integers(8, 6, 2))];
+  const { status, stdout } = await tilewire('run', ...files, '--layout', 'nn', '--devices', '2', '--kernel', path.join(root, 'test/gallery/half-packed.wgsl'), '--json', at('halves.json'));
+  expect(status, stdout).toBe(0);
+  const [run] = read('halves.json').runs;
+  expect(run!.check).toMatchObject({ wrong: 0, coverage: 1, bitExactPlanOrder: true });
+  expect(run!.notes).toContainEqual({ path: 'spec.operands', reason: 'the kernel takes A as f16: 4 of 32 values were rounded to it, 1 of them, which are below its normal range, to 0' });
+  expect(stdout).toContain('A and B as f16');
+});
+
 gpu('more devices than K has to give evenly: some have one column of A only', async () => {
   const [a, b] = [integers(9, 11, 3), integers(11, 24, 4)];
   const run = await right('few.json', ['--a', npy('few/a.npy', transpose(a)), '--b', npy('few/b.npy', transpose(b)), '--layout', 'tt', '--tp', '7'], product(a, b));

@@ -6,6 +6,7 @@ import type { ErrorRecord } from '../../src/errors.ts';
 import type { Outcome, RunResult } from '../../src/page/api.ts';
 import { resolveDraft, type SpecRequest } from '../../src/spec/resolve.ts';
 import type { SpecDraft } from '../../src/spec/spec.ts';
+import { completeBindings } from '../../src/gpu/foreign.ts';
 import { galleryKernel } from '../support/gallery.ts';
 import { gpuTest } from './page-client.ts';
 
@@ -25,6 +26,27 @@ async function refusal(page: Page, spec: SpecDraft): Promise<ErrorRecord> {
 
 /** The same with another K over all devices: `k` stays that of the first. */
 const uneven = (spec: SpecDraft, kTotal: number): SpecDraft => ({ ...spec, gemm: { ...spec.gemm, kTotal } });
+
+/** Row by row with one lane an element, the sizes in a uniform; what stands for the element's tile and its value is told. */
+function smallKernel({ tile = 'vec2u(w.x % tn, w.x / tn)', value = 'sum', more = '', bindings = {} }: { tile?: string; value?: string; more?: string; bindings?: object }): NonNullable<SpecRequest['foreign']> {
+  const source = `struct P { m: u32, n: u32, k: u32 }
+@group(0) @binding(0) var<uniform> p: P;
+@group(0) @binding(1) var<storage, read> a: array<f32>;
+@group(0) @binding(2) var<storage, read> b: array<f32>;
+@group(0) @binding(3) var<storage, read_write> c: array<f32>;
+${more}
+@compute @workgroup_size(8, 8)
+fn main(@builtin(workgroup_id) w: vec3u, @builtin(local_invocation_id) l: vec3u) {
+  let tn = (p.n + 7u) / 8u;
+  let tm = (p.m + 7u) / 8u;
+  let at = ${tile} * 8u + l.xy;
+  if (at.x >= p.n || at.y >= p.m) { return; }
+  var sum = 0f;
+  for (var i = 0u; i < p.k; i++) { sum += a[at.y * p.k + i] * b[i * p.n + at.x]; }
+  c[at.y * p.n + at.x] = ${value};
+}`;
+  return { name: 'small.wgsl', source, ...completeBindings(source, { grid: ['ceilDiv(n, 8) * ceilDiv(m, 8)', 1, 1], ...bindings }, undefined) };
+}
 
 const KERNELS = ['split-k-z', 'split-k-y-interleaved', 'split-k-x-rotated', 'batched-z', 'batched-transposed-strided', 'bias-vec4', 'blas-alpha-beta', 'row-bias-after', 'both-transposed', 'half-packed'];
 
@@ -86,4 +108,43 @@ gpuTest('each matrix of a batch is a collective of its own', async (page) => {
   const remote = events!.filter(({ kind, device, peer }) => kind === 'store' && device === 0 && peer !== 0);
   expect(remote.every(({ peer }) => peer === 3)).toBe(true);
   expect(report.ledger.devices[0].linkBytes).toBe(2 * 3 * 4 * 16 * 4);
+});
+
+gpuTest('a kernel whose order of tiles follows from k: the footprint is that of its own k', async (page) => {
+  // Down the columns where k is large; the last workgroup has the last tile either way.
+  const foreign = smallKernel({ tile: 'select(vec2u(w.x % tn, w.x / tn), vec2u(w.x / tm, w.x % tm), p.k > 64u)' });
+  for (const [m, k, devices] of [[32, 96, 2], [32, 48, 2], [32, 96, 1], [64, 96, 3]] as const) {
+    const { report } = await run(page, await resolveDraft({ m, n: 40, k, devices, foreign }));
+    expect(report.failures, `m ${m}, k ${k}`).toEqual([]);
+  }
+});
+
+gpuTest('splits that are dealt to workgroups by k are not the same for k and k - 1', async (page) => {
+  const foreign = galleryKernel('split-k-x-rotated');
+  const byK = { ...foreign, source: foreign.source.replace('split * 3u', 'split * s.k') };
+  const spec = await resolveDraft({ m: 48, n: 40, k: 21, devices: 2, foreign: byK });
+  expect((await run(page, spec)).report.failures).toEqual([]);
+  expect(await refusal(page, uneven(spec, 41))).toMatchObject({ code: 'BAD_KERNEL', what: expect.stringContaining('different k') as string });
+});
+
+gpuTest('a bias in vectors is read to its last value, whatever n is', async (page) => {
+  const foreign = smallKernel({ more: '@group(0) @binding(4) var<storage, read> bias: array<vec4f>;', value: 'sum + bias[at.x / 4u][at.x % 4u]', bindings: { epilogue: { bias: { binding: 'bias', along: 'n' } } } });
+  for (const n of [2, 6, 19]) expect((await run(page, await resolveDraft({ m: 8, n, k: 5, devices: 2, foreign }))).report.failures, `n ${n}`).toEqual([]);
+});
+
+gpuTest('what is no number for one sign of A is not linear', async (page) => {
+  for (const value of ['sqrt(sum)', 'sum / (1.0 + exp(-sum))', 'abs(sum)']) expect(await refusal(page, await resolveDraft({ m: 16, n: 16, k: 5, devices: 2, foreign: smallKernel({ value }) })), value).toMatchObject({ code: 'BAD_KERNEL', what: expect.stringContaining('not linear') as string });
+});
+
+gpuTest('a stage is never more than one dispatch takes', async (page) => {
+  const { report } = await run(page, await resolveDraft({ m: 600, n: 512, k: 1, devices: 1, foreign: galleryKernel('dot-per-workgroup') }));
+  expect(report.failures).toEqual([]);
+  expect(report.spec.stageTiles).toBe(65_535);
+});
+
+gpuTest('a fault strikes in any matrix of a batch, and only in those that there are', async (page) => {
+  const at = (chunk: number, tile: number): Promise<SpecDraft> => resolveDraft({ m: 8, n: 24, k: 5, devices: 3, chunk: 'columns', foreign: galleryKernel('batched-z'), faults: [{ kind: 'suppress-stores', device: 1, chunk, tile }] });
+  // Of the second matrix: chunks 3 to 5, workgroups 3 to 5.
+  expect((await run(page, await at(4, 4))).report.check.firstWrong[0]).toMatchObject({ chunk: 4, device: 1, row: 8 });
+  expect(await refusal(page, await at(6, 4))).toMatchObject({ code: 'BAD_SPEC', fields: { limit: '6 chunks, from 0' } });
 });

@@ -43,15 +43,25 @@ fn tw_workgroup(group: vec3u) -> u32 {
 fn tw_begin(group: vec3u, lane: u32) {
   let linear = tw_workgroup(group);
   tw_owner = linear * TW_WAVEFRONTS + lane / TW_WAVEFRONT;
-  tw_split = vec3u(linear % TW_GRID_X, (linear / TW_GRID_X) % TW_GRID_Y, linear / (TW_GRID_X * TW_GRID_Y))[TW_SPLIT_AXIS];
+  // Of a kernel without splits the axis may be any, and long.
+  tw_split = vec3u(linear % TW_GRID_X, (linear / TW_GRID_X) % TW_GRID_Y, linear / (TW_GRID_X * TW_GRID_Y))[TW_SPLIT_AXIS] % TW_SPLITS;
 }
 
 fn tw_store(index: u32, value: f32) {
+  let outside = TW_SPLITS * TW_ROWS * TW_COLUMNS;
+//@if DENSE
+  // Rows without gaps: the place is the index.
+  let element = index;
+  let is_inside = index < TW_ROWS * TW_COLUMNS;
+//@end
+//@if !DENSE
   let row = index / TW_PITCH;
   let column = index - row * TW_PITCH;
-  let outside = TW_SPLITS * TW_ROWS * TW_COLUMNS;
-  if (row < TW_ROWS && column < TW_COLUMNS) {
-    let at = tw_split % TW_SPLITS * TW_ROWS * TW_COLUMNS + row * TW_COLUMNS + column;
+  let element = row * TW_COLUMNS + column;
+  let is_inside = row < TW_ROWS && column < TW_COLUMNS;
+//@end
+  if (is_inside) {
+    let at = tw_split * TW_ROWS * TW_COLUMNS + element;
 //@if PACKED
     if (tw_run.second == 0u) {
       atomicAdd(&tw_marks[at], 0x1000000u + tw_owner);

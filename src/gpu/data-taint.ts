@@ -37,6 +37,11 @@ export class DataTaint {
     return false;
   }
 
+  /** Whether the name at a token is one of the module, which no parameter or variable hides there. */
+  isOfModule(at: number): boolean {
+    return this.#declared[at] < 0;
+  }
+
   #symbol(at: number): string {
     const declaration = this.#declared[at];
     return declaration < 0 ? this.module.tokens[at].text : `${this.module.tokens[at].text} at ${declaration}`;

@@ -6,7 +6,7 @@ import type { Arena, Bindable, Gpu, Kernel } from './gpu.ts';
 import { INSTRUMENTED_ENTRY } from './instrument.ts';
 import { kernelText, type KernelText } from './kernel-text.ts';
 import { structLayout, type KernelFacts, type StructLayout } from './reflect.ts';
-import { atSourceLineLater, probeText, splitText, trackedText, type Variant } from './tracked-text.ts';
+import { atSourceLineLater, probeText, splitText, trackedText, type ProbeVariant, type Variant } from './tracked-text.ts';
 
 export interface GemmInputs {
   readonly a: Bindable;
@@ -31,6 +31,7 @@ export class Gemm {
   readonly text: KernelText;
   readonly wavefronts: number;
   readonly #constants: Readonly<Record<string, GPUBuffer>>;
+  readonly #probing = new Map<string, Promise<Kernel>>();
 
   /** @param arena takes the kernel's constant buffers */
   constructor(
@@ -76,6 +77,8 @@ export class Gemm {
   shallow(arena: Arena): Gemm | null {
     const k = ((this.shape.k - 1) % SHALLOW) + 1;
     if (k === this.shape.k) return this;
+    // Their k is a constant of the text.
+    if (this.kernel.kind === 'built-in') return null;
     try {
       const gemm = new Gemm(this.gpu, arena, this.kernel, { ...this.shape, k }, this.wavefront);
       const placed = ({ text: { code, grid, batch, pitch, splits } }: Gemm): string => JSON.stringify([code, grid, batch, pitch, splits]);
@@ -103,8 +106,12 @@ export class Gemm {
     return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
   }
 
-  async probing(packed: boolean): Promise<Kernel> {
-    return this.#compiled(`${this.text.name} probe`, probeText(this.text, this.shape, this.wavefront, this.wavefronts, packed), INSTRUMENTED_ENTRY);
+  /** Rewritten and compiled once. */
+  async probing(variant: ProbeVariant): Promise<Kernel> {
+    const key = JSON.stringify(variant);
+    const kernel = this.#probing.get(key) ?? this.#compiled(`${this.text.name} probe`, probeText(this.text, this.shape, this.wavefront, this.wavefronts, variant), INSTRUMENTED_ENTRY);
+    this.#probing.set(key, kernel);
+    return kernel;
   }
 
   #compiled(label: string, code: string, entry: string): Promise<Kernel> {

@@ -7,6 +7,7 @@
 import { TilewireError } from '../errors.ts';
 import { redirectStores, type Edit } from './output-space.ts';
 import { declarationOf } from './output-binding.ts';
+import { isWithin, zeroedReads, type ReadOperand } from './zeroed-reads.ts';
 import { reachable, readModule, refuse, structMembers, type Function, type Module, type Parameter, type StructMember } from './wgsl-tokens.ts';
 
 export interface Instrumentation {
@@ -15,6 +16,8 @@ export interface Instrumentation {
   readonly output: string;
   /** Names of the bindings that hold data: where something is stored may not depend on them. */
   readonly operands: readonly string[];
+  /** Those of them that are read as zero. */
+  readonly zeroed?: readonly ReadOperand[];
   readonly workgroupSize: readonly [number, number, number];
   /** The kernel's own dispatch grid: what `num_workgroups` says, and how a linear id becomes `workgroup_id`. */
   readonly grid: readonly [number, number, number];
@@ -48,7 +51,10 @@ export function instrument(code: string, options: Instrumentation): string {
     ...redirectStores(module, options.output, module.functions.filter(({ name }) => reached.has(name)), options.elements, options.operands),
     ...plainEntry(module, entry),
   ];
-  return `${splice(code, edits)}\n${newEntry(module, entry, options)}\n${options.space.replaceAll(GROUP_OF_SPACES, `@group(${spaceGroup(module)})`)}`;
+  const zeroed = zeroedReads(module, module.functions.filter(({ name }) => reached.has(name)), options.zeroed ?? []);
+  // What lies in the index of a read goes with it.
+  const all = [...edits, ...zeroed].filter((one) => !zeroed.some((other) => isWithin(one, other)));
+  return `${splice(code, all)}\n${newEntry(module, entry, options)}\n${options.space.replaceAll(GROUP_OF_SPACES, `@group(${spaceGroup(module)})`)}`;
 }
 
 /** The first bind group that the kernel leaves free: where the space's own bindings go. */

@@ -23,8 +23,8 @@ export function identityOf({ text, shape: { m, n, k } }: Gemm): string {
 }
 
 /**
- * The same, whatever was probed before. First the cheap way: all workgroups with one set of data, then a sample of them with
- * the other, at a small k where the kernel takes one. What does not agree, or is wrong, is looked at again: both runs
+ * The same, whatever was probed before. First the cheap way: all workgroups with operands of zero, then a sample of them with
+ * data, at a small k where the kernel takes one. What does not agree, or is wrong, is looked at again: both runs
  * whole, and told apart.
  */
 export async function probe(gemm: Gemm, operands: (run: 0 | 1) => GemmInputs): Promise<Footprint> {
@@ -55,8 +55,8 @@ async function sampled(gemm: Gemm, arena: Arena, operands: (run: 0 | 1) => GemmI
   const samples = Math.ceil(workgroups / stride);
   if (samples > MOST_GROUPS || workgroups * wavefronts >= 2 ** OWNER_BITS) return null;
   const marks = arena.storage('probe marks', (facts.elements + 1) * 4);
-  const kernel = await gemm.probing(true);
-  run(gemm, arena, kernel, marks, operands(0), { second: 0, last: 0, stride: 0 }, facts.grid);
+  const kernel = await gemm.probing({ packed: true });
+  run(gemm, arena, await withZeros(gemm), marks, operands(0), { second: 0, last: 0, stride: 0 }, facts.grid);
   run(shallow ?? gemm, arena, kernel, marks, operands(1), { second: 1, last: workgroups - 1, stride }, [samples, 1, 1]);
   const words = await readBack(gemm.gpu, marks);
   arena.release([marks]);
@@ -73,13 +73,23 @@ async function sampled(gemm: Gemm, arena: Arena, operands: (run: 0 | 1) => GemmI
   return footprintFrom(owner, facts);
 }
 
+/** With operands read as zero, but where a compiler that sees the zeros finds fault with them, as with a division by one. */
+async function withZeros(gemm: Gemm): Promise<Kernel> {
+  try {
+    return await gemm.probing({ packed: true, zeroed: true });
+  } catch (error) {
+    if (!(error instanceof TilewireError) || error.code !== 'BAD_KERNEL') throw error;
+    return gemm.probing({ packed: true });
+  }
+}
+
 const ONCE = 2 ** OWNER_BITS;
 const AGAIN = 2 ** 28;
 
 async function whole(gemm: Gemm, arena: Arena, operands: (run: 0 | 1) => GemmInputs): Promise<Footprint> {
   const facts = factsOf(gemm);
   const marks = arena.storage('probe marks', (facts.elements + 1) * 8);
-  const kernel = await gemm.probing(false);
+  const kernel = await gemm.probing({});
   const after: Uint32Array[] = [];
   for (const second of [0, 1] as const) {
     run(gemm, arena, kernel, marks, operands(second), { second, last: 0, stride: 0 }, facts.grid);

@@ -6,6 +6,7 @@ import type { ChunkAxis, GemmShape } from '../spec/spec.ts';
 import { instrument } from './instrument.ts';
 import { namesOf, type KernelText } from './kernel-text.ts';
 import { SHADERS } from './shaders.ts';
+import type { ReadOperand } from './zeroed-reads.ts';
 import { specialise } from './specialise.ts';
 
 /** How the pieces of a dispatch are written: all stored, all updated, or by the op bit of each. */
@@ -35,10 +36,18 @@ export function trackedText(text: KernelText, shape: GemmShape, wavefront: numbe
   }).code);
 }
 
-/** @param packed marks of a word each instead of two: see the shader */
-export function probeText(text: KernelText, shape: GemmShape, wavefront: number, wavefronts: number, packed = false): string {
+export interface ProbeVariant {
+  /** Marks of a word each instead of two: see the shader. */
+  readonly packed?: boolean;
+  /** Operands are read as zero. */
+  readonly zeroed?: boolean;
+}
+
+export function probeText(text: KernelText, shape: GemmShape, wavefront: number, wavefronts: number, { packed = false, zeroed = false }: ProbeVariant = {}): string {
+  const operands = zeroed ? text.facts.bindings.filter(({ name }) => [text.a, text.b].includes(name)) : [];
   return instrumented(text, shape, specialise(SHADERS.probeSpace, {
     PACKED: packed ? 1 : 0,
+    DENSE: text.pitch === shape.n ? 1 : 0,
     TW_ROWS: text.batch * shape.m,
     TW_COLUMNS: shape.n,
     TW_PITCH: text.pitch,
@@ -48,7 +57,7 @@ export function probeText(text: KernelText, shape: GemmShape, wavefront: number,
     TW_WAVEFRONTS: wavefronts,
     TW_GRID_X: text.grid[0],
     TW_GRID_Y: text.grid[1],
-  }).code);
+  }).code, operands);
 }
 
 /** One split of a kernel, its stores as they are: what an untouched dispatch would do if WebGPU let one begin at a workgroup. */
@@ -56,9 +65,9 @@ export function splitText(text: KernelText, shape: GemmShape): string {
   return instrumented(text, shape, specialise(SHADERS.splitSpace, { TW_SPLIT_AXIS: text.splits.axis, TW_GRID_X: text.grid[0], TW_GRID_Y: text.grid[1] }).code);
 }
 
-function instrumented(text: KernelText, { m }: GemmShape, space: string): string {
+function instrumented(text: KernelText, { m }: GemmShape, space: string, zeroed: readonly ReadOperand[] = []): string {
   const { code, entry, a, b, output, grid, facts, batch, pitch, epilogue } = text;
-  return atSourceLine(text, () => instrument(code, { entry, output, operands: [a, b, ...namesOf(epilogue)], workgroupSize: facts.workgroupSize, grid, elements: batch * m * pitch, space: `${space}\n${SHADERS.vectorStores}` }));
+  return atSourceLine(text, () => instrument(code, { entry, output, operands: [a, b, ...namesOf(epilogue)], zeroed, workgroupSize: facts.workgroupSize, grid, elements: batch * m * pitch, space: `${space}\n${SHADERS.vectorStores}` }));
 }
 
 /** Lines of such a text that are the kernel's own; the empty one behind its last line break is none. */

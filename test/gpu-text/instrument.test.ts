@@ -151,7 +151,7 @@ describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
   // Its owner is a private variable: see interpret.ts.
   if (!barriers) test('the probe finds the footprint that is known from its lanes', () => {
     const { elements, wavefronts } = { elements: shape.m * shape.n, wavefronts: footprint.wavefronts };
-    const space = specialise(SHADERS.probeSpace, { PACKED: 0, TW_ROWS: shape.m, TW_COLUMNS: shape.n, TW_PITCH: shape.n, TW_SPLITS: 1, TW_SPLIT_AXIS: 2, TW_WAVEFRONT: wavefront, TW_WAVEFRONTS: wavefronts, TW_GRID_X: grid[0], TW_GRID_Y: grid[1] }).code;
+    const space = specialise(SHADERS.probeSpace, { PACKED: 0, DENSE: 1, TW_ROWS: shape.m, TW_COLUMNS: shape.n, TW_PITCH: shape.n, TW_SPLITS: 1, TW_SPLIT_AXIS: 2, TW_WAVEFRONT: wavefront, TW_WAVEFRONTS: wavefronts, TW_GRID_X: grid[0], TW_GRID_Y: grid[1] }).code;
     const text = instrument(code, { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize, grid, elements, space });
     const marks = new Uint32Array(2 * (elements + 1));
     const after = [0, 1].map(() => {

@@ -202,7 +202,7 @@ const hooks = {
       const output = arena.storage('c', outputElements(gemm) * 4);
       const fill = await laidOut(gpu, arena, await operandSource(gpu, arena, spec, gemm.text), gemm.text, spec);
       fill(0, inputs);
-      const [run] = [await untouched(gpu, arena, gemm), await gemm.probing(true)];
+      const [run] = [await untouched(gpu, arena, gemm), await gemm.probing({ packed: true })];
       const timed = async (work: () => Promise<unknown>): Promise<number> => {
         await gpu.idle();
         const start = performance.now();

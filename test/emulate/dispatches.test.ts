@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { dispatchesOf, extraFlops, partOf } from '../../src/emulate/dispatches.ts';
+import { dispatchesOf, extraFlops, partOf, straddlingNotes } from '../../src/emulate/dispatches.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { planCases, planFor, unstraddledCases, type PlanCase } from '../support/plans.ts';
 
@@ -110,4 +110,19 @@ test('extra FLOPs are those of the dispatches beyond the first of each tile', ()
     }),
     { numRuns: 40 },
   );
+});
+
+test('a kernel whose workgroups store everywhere is told what that costs; one whose tiles straddle a boundary is not', () => {
+  // Two workgroups of one column each half: 8 x 4, chunks of two rows on 4 devices, so that each touches all of them.
+  const plan = planFor({ m: 8, n: 4, devices: 4, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 8, threadN: 2, lanesX: 1, lanesY: 1, wavefront: 64 } });
+  const [note] = straddlingNotes(plan, 40, 2);
+  expect(note!.path).toBe('measured.extraFlops');
+  // Only the first step's quarter is on time; with two chunks a dispatch, every workgroup runs a second time.
+  expect(note!.reason).toContain('2 of 2 workgroups store to all of the 4 chunks');
+  expect(note!.reason).toContain('75 % of the output is computed before the step of its chunk, so much of the staggering over 4 devices is lost');
+  expect(note!.reason).toContain(`2 run again for the chunks that do not fit into one dispatch (it binds 2): ${8 * 4 * 2 * 40} FLOP more, 100 % of the GEMM`);
+  expect(straddlingNotes(plan, 40, 4)[0]!.reason).toContain('none has to run again');
+  const straddling = planFor({ m: 8, n: 4, devices: 4, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 3, threadN: 2, lanesX: 1, lanesY: 1, wavefront: 64 } });
+  expect(straddling.tiling.tileParts.some((parts) => parts.length === 2)).toBe(true);
+  expect(straddlingNotes(straddling, 40, 2)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkRange, chunkSizes } from '../../src/spec/chunks.ts';
+import { chunkRange, chunkSizes, depthOf } from '../../src/spec/chunks.ts';
 
 const cut = fc.record({ length: fc.integer({ min: 1, max: 5000 }), devices: fc.integer({ min: 1, max: 64 }) });
 
@@ -24,4 +24,16 @@ test('chunks partition the dimension in order, and sizes differ by at most one, 
 test('fewer rows than devices leave the last chunks empty', () => {
   expect(chunkSizes(3, 5)).toEqual([1, 1, 1, 0, 0]);
   expect(chunkSizes(10, 4)).toEqual([3, 3, 2, 2]);
+});
+
+test('the devices share K: slices differ by at most one, the longer ones first', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 64 }), fc.nat(5000), (devices, more) => {
+      const kTotal = devices + more;
+      const depths = Array.from({ length: devices }, (_, device) => depthOf({ gemm: { kTotal }, devices }, device));
+      expect(depths.reduce((sum, depth) => sum + depth, 0)).toBe(kTotal);
+      expect(depths).toEqual(depths.toSorted((one, other) => other - one));
+      expect(depths[0]! - depths.at(-1)!).toBeLessThanOrEqual(1);
+    }),
+  );
 });

@@ -6,8 +6,9 @@ import type { Gemm } from '../gpu/gemm.ts';
 import { Arena, readBack, type Gpu } from '../gpu/gpu.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { readModule } from '../gpu/wgsl-tokens.ts';
+import type { SpecDraft } from '../spec/spec.ts';
 import { poison } from './memory.ts';
-import type { OperandBuffers } from './operands.ts';
+import { operandBuffers, type OperandBuffers, type OperandSource } from './operands.ts';
 import { outputElements, untouched } from './untouched.ts';
 
 /** Workgroups along each axis of the grid that are tried. */
@@ -16,13 +17,21 @@ const TRIED = 2;
 const HALF_TOLERANCE = 0.02;
 
 /**
- * @param inputs of device 0, with an epilogue of zeros; A is scaled in place
+ * Tries the kernel of device 0, once per kernel and shape like its footprint.
+ * @param fill operands as the kernel wants them laid out @param zeros what its epilogue reads
  * @throws BAD_KERNEL naming an element
  */
-export async function checkLinear(gpu: Gpu, gemm: Gemm, inputs: OperandBuffers): Promise<void> {
+export function checkLinear(gpu: Gpu, gemm: Gemm, fill: OperandSource['fill'], zeros: OperandBuffers['epilogue'], spec: SpecDraft): Promise<void> {
+  return gpu.remember(`linear ${gemm.identity}`, () => tryLinear(gpu, gemm, fill, zeros, spec));
+}
+
+async function tryLinear(gpu: Gpu, gemm: Gemm, fillOperands: OperandSource['fill'], zeros: OperandBuffers['epilogue'], spec: SpecDraft): Promise<void> {
   const { text, shape: { m } } = gemm;
   const arena = new Arena(gpu);
   try {
+    // A is scaled in place.
+    const inputs = { ...operandBuffers(arena, spec, text), epilogue: zeros };
+    fillOperands(0, inputs);
     const [fill, scale, compare, run] = await Promise.all([gpu.kernel('fill', SHADERS.fill), gpu.kernel('scale', SHADERS.scale), gpu.kernel('linear', SHADERS.linear), untouched(gpu, arena, gemm, { oneSplit: true })]);
     const outputs = ['once', 'twice'].map((name) => arena.storage(name, outputElements(gemm) * 4));
     const params = arena.words('factor', Uint32Array.of(new Uint32Array(Float32Array.of(-2).buffer)[0], Number(text.halves.a)), GPUBufferUsage.UNIFORM);

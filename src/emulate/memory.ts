@@ -68,7 +68,9 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   // The chunks and the links are given back before the baseline takes its whole outputs.
   const rows = tiling.chunks.reduce((sum, chunk) => sum + (chunk.columns === pitch ? 1 : chunk.rows), 0);
   const partial = splitsOf(plan) > 1 ? whole : 0;
-  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (whole + largest * ELEMENT_BYTES) - chunks * ELEMENT_BYTES - landing + rows * 64 + partial + whole } : { what: 'no baseline', bytes: 0 };
+  // Passes that it times: a GEMM each, and each round's transfers and reductions; their times are kept twice.
+  const timers = 2 * 16 * devices * (1 + 2 * plan.mapping.rounds.length);
+  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (whole + largest * ELEMENT_BYTES) - chunks * ELEMENT_BYTES - landing + rows * 64 + timers + partial + whole } : { what: 'no baseline', bytes: 0 };
   const parts = [
     { what: `operands of ${devices} devices`, bytes: operandsBytes(spec, text) },
     ...besides(spec, text),
@@ -83,8 +85,9 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
 /** Of the commands buffer, at least, and between its lists. */
 const COMMANDS_BYTES = 65_536;
 const ALIGNMENT = 256;
-/** Uniforms and the like: more than there are. */
+/** Uniforms and the like, and those of each chunk: its place in a dispatch, alone and with a neighbour, and in an epilogue. */
 const PARAMETERS_BYTES = 4096;
+const CHUNK_PARAMETERS_BYTES = 256;
 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
 export function leastMemory({ devices, algorithm, kernel, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
@@ -111,7 +114,7 @@ function besides(spec: SpecDraft, text: KernelSizes['text']): MemoryEstimate['pa
     ...(turned === 0 ? [] : [{ what: 'operands before they are transposed or packed', bytes: turned }]),
     // The values, and the zeros of all devices but one.
     ...(epilogue.residual === null ? [] : [{ what: 'residual', bytes: 2 * batch * m * pitch * ELEMENT_BYTES }]),
-    { what: 'parameters', bytes: PARAMETERS_BYTES },
+    { what: 'parameters', bytes: PARAMETERS_BYTES + batch * spec.devices * CHUNK_PARAMETERS_BYTES },
   ];
 }
 

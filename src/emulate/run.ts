@@ -5,7 +5,6 @@ import { checkCausality } from '../events/causality.ts';
 import type { EventLog } from '../events/log.ts';
 import { checkLedger, ledgerOf, totalOf } from '../events/ledger.ts';
 import { Arena, type Gpu } from '../gpu/gpu.ts';
-import { identityOf } from '../gpu/probe.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { checkPlan } from '../plan/check.ts';
 import { expectedLedger } from '../plan/closed-forms.ts';
@@ -26,7 +25,7 @@ import { Gemms } from './gemms.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
 import { measured, type Note } from './measured.ts';
 import { checkLinear } from './linearity.ts';
-import { laidOut, operandBuffers, operandSource, type DeviceMatrices, type OperandBuffers, type OperandSource } from './operands.ts';
+import { laidOut, operandSource, type DeviceMatrices } from './operands.ts';
 
 /** A buffer for each on each device that holds it. */
 const MOST_CHUNKS = 2048;
@@ -59,7 +58,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const epilogue = new EpilogueValues(draft, gemms.text);
     const bindings = await epilogue.bindings(gpu, arena);
     const footprint = await probedFootprint(gpu, gemms, fill, bindings(), draft);
-    if (draft.kernel.kind === 'foreign') await tryLinear(gpu, gemms, fill, bindings(), draft);
+    if (draft.kernel.kind === 'foreign') await checkLinear(gpu, gemms.of(0), fill, bindings(), draft);
     const spec = settled(draft, footprint);
     const plan = planOf(spec, footprint);
     const unsound = checkPlan(plan);
@@ -117,19 +116,4 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
   } finally {
     arena.destroy();
   }
-}
-
-/** Done once per kernel and shape, like its footprint. */
-function tryLinear(gpu: Gpu, gemms: Gemms, fill: OperandSource['fill'], zeros: OperandBuffers['epilogue'], spec: SpecDraft): Promise<void> {
-  const gemm = gemms.of(0);
-  return gpu.remember(`linear ${identityOf(gemm)}`, async () => {
-    const arena = new Arena(gpu);
-    try {
-      const inputs = { ...operandBuffers(arena, spec, gemm.text), epilogue: zeros };
-      fill(0, inputs);
-      await checkLinear(gpu, gemm, inputs);
-    } finally {
-      arena.destroy();
-    }
-  });
 }

@@ -55,6 +55,12 @@ export class Gemm {
     return this.text.grid;
   }
 
+  /** The kernel and all that it is told, at its shape: what is found out about it once holds for all of that identity. */
+  get identity(): string {
+    const { entry, a, b, output, layout, halves, batch, pitch, grid, splits, epilogue, constants, code } = this.text;
+    return JSON.stringify([this.shape, entry, a, b, output, layout, halves, batch, pitch, grid, splits, epilogue, constants.map(({ name, words }) => [name, [...words]]), code]);
+  }
+
   /** All bind groups of a kernel made from this one: operands, the kernel's constants, and what else it binds. */
   bind(kernel: Kernel, { a, b, epilogue = {} }: GemmInputs, more: Readonly<Record<string, Bindable>>): GPUBindGroup[] {
     const buffers = { ...this.#constants, [this.text.a]: a, [this.text.b]: b, ...epilogue, ...more };

@@ -13,13 +13,7 @@ import { Arena, readBack, type Kernel } from './gpu.ts';
  * @throws BAD_KERNEL naming the element and the workgroups
  */
 export function probeFootprint(gemm: Gemm, operands: (run: 0 | 1) => GemmInputs): Promise<Footprint> {
-  return gemm.gpu.remember(`footprint ${gemm.wavefront} ${identityOf(gemm)}`, () => probe(gemm, operands));
-}
-
-/** A kernel and all that it is told, at its shape. */
-export function identityOf({ text, shape: { m, n, k } }: Gemm): string {
-  const { entry, a, b, output, layout, halves, batch, pitch, grid, splits, epilogue, constants, code } = text;
-  return JSON.stringify([m, n, k, entry, a, b, output, layout, halves, batch, pitch, grid, splits, epilogue, constants.map(({ name, words }) => [name, [...words]]), code]);
+  return gemm.gpu.remember(`footprint ${gemm.wavefront} ${gemm.identity}`, () => probe(gemm, operands));
 }
 
 /**
@@ -45,6 +39,9 @@ const LEAST_SAMPLES = 8;
 const MOST_GROUPS = 65_535;
 const OWNER_BITS = 24;
 const OWNER = 2 ** OWNER_BITS - 1;
+/** What the first run adds to a mark beside the owner, and the second: see the shader. */
+const ONCE = 2 ** OWNER_BITS;
+const AGAIN = 2 ** 28;
 
 async function sampled(gemm: Gemm, arena: Arena, operands: (run: 0 | 1) => GemmInputs): Promise<Footprint | null> {
   const { wavefronts } = gemm;
@@ -82,9 +79,6 @@ async function withZeros(gemm: Gemm): Promise<Kernel> {
     return gemm.probing({ packed: true });
   }
 }
-
-const ONCE = 2 ** OWNER_BITS;
-const AGAIN = 2 ** 28;
 
 async function whole(gemm: Gemm, arena: Arena, operands: (run: 0 | 1) => GemmInputs): Promise<Footprint> {
   const facts = factsOf(gemm);

@@ -77,3 +77,16 @@ describe('structLayout', () => {
     expect(() => structLayout(KERNEL, 'Absent')).toThrowError(/no such struct/);
   });
 });
+
+test('names that are words of WGSL only in other places are read as names', () => {
+  const code = `struct S { block: u32, storage: vec2f }
+@group(0) @binding(0) var<uniform> s: S;
+@group(0) @binding(1) var<storage, read> block: array<f32>;
+@group(0) @binding(2) var<storage, read_write> c: array<f32>;
+fn put(ptr: ptr<storage, array<f32>, read_write>, workgroup: u32, private: f32) { (*ptr)[workgroup] = private; }
+@compute @workgroup_size(4)
+fn handle(@builtin(local_invocation_index) function: u32) { let uniform = block[function] * 2.0; put(&c, function + s.block, uniform); }
+`;
+  expect(reflectKernel(code, 'handle')).toMatchObject({ workgroupSize: [4, 1, 1], bindings: [{ name: 's', kind: 'uniform', elementType: 'S' }, { name: 'block', kind: 'storage-read' }, { name: 'c', kind: 'storage-write' }] });
+  expect(Object.keys(structLayout(code, 'S').fields)).toEqual(['block', 'storage']);
+});

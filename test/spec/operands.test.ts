@@ -116,5 +116,7 @@ test('rounding to f16: what f16 holds stays, all else goes to the nearest, ties 
       expect(roundToHalf(value)).toBe(value < middle ? low : value > middle ? high : at % 2 === 0 ? low : high);
     }),
   );
+  // Exactly between two: the one whose significand is even.
+  for (let at = 0; at + 1 < halves.length; at += 97) expect(roundToHalf((halves[at] + halves[at + 1]) / 2)).toBe(halves[at + (at % 2)]);
   expect([65_519, 65_520, -1e9, 6e-5, -1e-30, 0].map(roundToHalf)).toEqual([65_504, Infinity, -Infinity, 0, 0, 0]);
 });

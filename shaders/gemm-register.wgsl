@@ -6,6 +6,8 @@
 override M: u32 = 64u;
 override N: u32 = 64u;
 override K: u32 = 64u;
+// Partial products of slices of K, workgroup_id.z naming the slice: each stores to C as if it were all of it.
+override SPLITS: u32 = 1u;
 override THREAD_M: u32 = 8u;
 override THREAD_N: u32 = 4u;
 override LANES_X: u32 = 4u;
@@ -38,12 +40,20 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
 
   // With its initialiser: the software adapter zeroes a var that has none only once, not whenever it is reached.
   var sum = array<array<f32, 16>, 16>();
+//@if SPLITS == 1
   var k = 0u;
+  const last = K;
+//@end
+//@if SPLITS > 1
+  // Its share of K; beyond the end it is empty, and the partial product zero.
+  var k = tile.z * ((K + SPLITS - 1u) / SPLITS);
+  let last = min(k + (K + SPLITS - 1u) / SPLITS, K);
+//@end
   // STEP_K elements at a time; then (tail = 1) one at a time, what is left.
   // @unroll
   for (var tail = 0u; tail < 2u; tail++) {
     let step = select(STEP_K, 1u, tail == 1u);
-    for (; k + step <= K; k += step) {
+    for (; k + step <= last; k += step) {
       var left: array<array<f32, 16>, 4>;
       var right: array<array<f32, 16>, 4>;
       // @unroll

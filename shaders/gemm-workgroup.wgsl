@@ -6,6 +6,8 @@
 override M: u32 = 64u;
 override N: u32 = 64u;
 override K: u32 = 64u;
+// Partial products of slices of K, workgroup_id.z naming the slice: each stores to C as if it were all of it.
+override SPLITS: u32 = 1u;
 override THREAD_M: u32 = 8u;
 override THREAD_N: u32 = 4u;
 override LANES_X: u32 = 8u;
@@ -32,16 +34,25 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
 
   // With its initialiser: the software adapter zeroes a var that has none only once, not whenever it is reached.
   var sum = array<array<f32, 16>, 16>();
-  for (var slab_k = 0u; slab_k < K; slab_k += TILE_K) {
+//@if SPLITS == 1
+  const first = 0u;
+  const last = K;
+//@end
+//@if SPLITS > 1
+  // Its share of K; beyond the end it is empty, and the partial product zero.
+  let first = tile.z * ((K + SPLITS - 1u) / SPLITS);
+  let last = min(first + (K + SPLITS - 1u) / SPLITS, K);
+//@end
+  for (var slab_k = first; slab_k < last; slab_k += TILE_K) {
     for (var i = lane; i < TILE_M * TILE_K; i += LANES_X * LANES_Y) {
       let row = tile_row + i / TILE_K;
       let k = slab_k + i % TILE_K;
-      a_slab[i] = select(0.0, a[min(row, M - 1u) * K + min(k, K - 1u)], row < M && k < K);
+      a_slab[i] = select(0.0, a[min(row, M - 1u) * K + min(k, K - 1u)], row < M && k < last);
     }
     for (var i = lane; i < TILE_K * TILE_N; i += LANES_X * LANES_Y) {
       let k = slab_k + i / TILE_N;
       let column = tile_column + i % TILE_N;
-      b_slab[i] = select(0.0, b[min(k, K - 1u) * N + min(column, N - 1u)], k < K && column < N);
+      b_slab[i] = select(0.0, b[min(k, K - 1u) * N + min(column, N - 1u)], k < last && column < N);
     }
     workgroupBarrier();
     for (var k = 0u; k < TILE_K; k++) {

@@ -47,6 +47,7 @@ export interface SpecFlags {
   readonly entry?: string;
   readonly bindings?: string;
   readonly tile?: Tile;
+  readonly splits?: number;
   readonly wavefront?: number;
   readonly stageTiles?: number;
   readonly triggerTiles?: number;
@@ -147,11 +148,12 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     word('--layout <XY>', '--layout', ['nn', 'nt', 'tn', 'tt'], 'how --a and --b are stored, A first: n as they are multiplied (m x K, K x n), t transposed (K x m; n x K as PyTorch keeps weights) (default: nn, or what --config tells of B)'),
     seedFlag(),
     word('--chunk <AXIS>', '--chunk', ['rows', 'columns'], 'dimension along which the output is scattered (default: the longer; rows when equal). The first (length mod devices) chunks are one longer'),
-    text('--kernel-name <NAME>', '--kernel-name', 'built-in GEMM kernel (default: the fastest known on a software adapter)'),
+    text('--kernel-name <NAME>', '--kernel-name', 'built-in GEMM kernel (default: the one that suits the adapter; plan: one that runs on every adapter)'),
     text('--kernel <FILE>', '--kernel', 'a WGSL GEMM of your own, unmodified: it is instrumented, probed, fused and checked like a built-in one'),
     text('--entry <NAME>', '--entry', 'its compute entry point (default: the only one)'),
     text('--bindings <FILE>', '--bindings', 'JSON that says what names and types cannot: see below (default: the .json beside the kernel)'),
     option('--tile <MxNxK>', "a workgroup's tile: rows x columns of C, and depth of the inner loop, elements (default: divides the chunk where one does)").argParser(reading('--tile', parseTile)),
+    integer('--splits <COUNT>', '--splits', 'splits of K: partial products of a device, each a dispatch of its own, summed by the memory (default: 1)'),
     integer('--wavefront <LANES>', '--wavefront', 'lanes of a virtual wavefront (default: 64)'),
     integer('--stage-tiles <TILES>', '--stage-tiles', "tiles per stage, which is one dispatch (default: a quarter of the step's, rounded up)"),
     integer('--trigger-tiles <TILES>', '--trigger-tiles', 'tiles per DMA block, which is what one trigger sends (default: 8)'),
@@ -189,7 +191,7 @@ export function addLimitFlags(command: Command): Command {
 }
 
 /** What `instrument` takes besides its own: what decides the rewritten text, the footprint and the Plan. */
-const INSTRUMENT_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'algorithm', 'chunk', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles'] as const satisfies readonly (keyof SpecFlags)[];
+const INSTRUMENT_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'algorithm', 'chunk', 'entry', 'bindings', 'tile', 'splits', 'wavefront', 'stageTiles'] as const satisfies readonly (keyof SpecFlags)[];
 
 export function addInstrumentFlags(command: Command): Command {
   const own = [
@@ -216,7 +218,7 @@ export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' 
 
 /** Names of the Spec's flags that were given, as they are written. */
 export function givenSpecFlags(flags: SpecFlags): string[] {
-  const names = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'a', 'b', 'layout', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
+  const names = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'a', 'b', 'layout', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'splits', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
   return names.filter((name) => flags[name] !== undefined).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 

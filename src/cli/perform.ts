@@ -11,7 +11,7 @@ import { adapterKey, reportToJson } from '../report/json.ts';
 import type { RecordedSpec } from '../report/json.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
 import { adapterLine, runTable, verdictLine } from '../report/table.ts';
-import type { SpecDraft } from '../spec/spec.ts';
+import type { AdapterTraits, SpecDraft } from '../spec/spec.ts';
 import type { GeneralFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
@@ -22,7 +22,10 @@ const HARDWARE_MEMORY_LIMIT = 4 * 2 ** 30;
 export const pageFile = fileURLToPath(new URL('./page.js', import.meta.url));
 
 export interface PlannedRun {
+  /** As it would be on any adapter: what is wrong with it is said before a browser starts. */
   readonly spec: SpecDraft;
+  /** The Spec for this adapter, where the request leaves that open. */
+  readonly specFor?: (traits: AdapterTraits) => Promise<SpecDraft>;
   /** Operands that are not generated: those of `--operands trained`, or of --a and --b. Closed when all runs are over. */
   readonly operands?: DeviceSlices;
   /** What a reader of the report should know of its shape. */
@@ -50,11 +53,12 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
     say: (line) => progress.say(line),
   });
   try {
-    const { environment } = session;
+    const { environment, facts } = session;
     print(`${adapterLine(environment)}\n`);
     const runs: RunReport[] = [];
     let replaysDiffer = false;
-    for (const { spec, operands, remarks = [], recorded } of planned) {
+    for (const { spec: anywhere, specFor, operands, remarks = [], recorded } of planned) {
+      const spec = (await specFor?.(facts.traits)) ?? anywhere;
       progress.say(`running ${spec.name}`);
       const operandUrls = operands && serveOperands(session, operands, spec.devices);
       const job: RunJob = { spec, baseline, memoryLimit: flags.memoryLimit ?? defaultMemoryLimit(environment), ...(operandUrls ? { operandUrls } : {}) };

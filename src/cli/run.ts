@@ -36,9 +36,10 @@ export async function fromFlags(flags: SpecFlags): Promise<PlannedRun> {
   const kernel = foreignKernel(flags);
   const model = modelConfig(flags);
   const { read, slices } = await readOperands(flags, model.config);
-  const spec = await resolveDraft(specRequest(flags, { ...kernel, ...model, ...read }));
+  const request = specRequest(flags, { ...kernel, ...model, ...read });
+  const spec = await resolveDraft(request);
   kernelText(spec.kernel, spec.gemm);
-  return { spec, ...(slices === undefined ? {} : { operands: slices(spec.devices) }), remarks: remarksOn(model.config, flags, spec.devices) };
+  return { spec, specFor: (traits) => resolveDraft(request, traits), ...(slices === undefined ? {} : { operands: slices(spec.devices) }), remarks: remarksOn(model.config, flags, spec.devices) };
 }
 
 export function modelConfig({ config }: SpecFlags): { config?: ModelConfig } {

@@ -1,10 +1,12 @@
 // The kernel of a Spec at the k of each device. Slices of K differ by at most one, so it is one text, or two; either way
 // all devices share one footprint and one Plan.
 import { TilewireError } from '../errors.ts';
+import { traitsOf } from '../gpu/adapter.ts';
 import { Gemm } from '../gpu/gemm.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
 import { depthOf } from '../spec/chunks.ts';
+import { kernelNamed, runsOn } from '../spec/kernels.ts';
 import type { SpecDraft } from '../spec/spec.ts';
 
 export class Gemms {
@@ -39,6 +41,13 @@ export class Gemms {
   get maxSlots(): number {
     return this.distinct[0].maxSlots;
   }
+}
+
+/** @throws NO_FEATURE where this adapter cannot run the built-in kernel that the Spec names */
+export async function checkNeeds(gpu: Gpu, { kernel: { kind, name } }: Pick<SpecDraft, 'kernel'>): Promise<void> {
+  const kernel = kernelNamed(name);
+  if (kind === 'foreign' || kernel === undefined || runsOn(kernel, await traitsOf(gpu))) return;
+  throw new TilewireError('NO_FEATURE', `${name} does not run on this adapter`, { path: '--kernel-name', actual: `the adapter lacks ${kernel.needs.join(', ')}`, limit: 'quads: subgroups whose quads are four consecutive local indices', fix: 'use --kernel-name gemm-register or gemm-workgroup, which run everywhere' });
 }
 
 const placeOf = ({ grid, batch, pitch, splits }: KernelText): string => `grid ${grid.join(' x ')}, batch ${batch}, ldc ${pitch}, ${splits.count} splits`;

@@ -21,7 +21,7 @@ import { extraFlops, straddlingNotes } from './dispatches.ts';
 import { Faults } from './faults.ts';
 import { probedFootprint } from './footprint.ts';
 import { runFused } from './fused.ts';
-import { Gemms } from './gemms.ts';
+import { checkNeeds, Gemms } from './gemms.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
 import { measured, type Note } from './measured.ts';
 import { checkLinear } from './linearity.ts';
@@ -47,6 +47,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
   try {
     checkMemory(leastMemory(draft), memoryLimit, draft);
     progress('kernel and footprint', 0, 1);
+    await checkNeeds(gpu, draft);
     const gemms = new Gemms(gpu, arena, draft);
     const { batch } = gemms.text;
     if (matrices !== undefined && batch > 1) throw new TilewireError('BAD_FLAG', 'a batched kernel takes several matrices, the files hold one', { path: '--kernel', actual: `batch ${batch}`, limit: 'batch 1', fix: 'use --operands exact or normal' });

@@ -1,11 +1,15 @@
 // What the adapter is, in words and by measurement: is it a software fallback, do independent dispatches overlap
 // on it at all, and how fine are its timestamps.
+import type { AdapterTraits } from '../spec/spec.ts';
 import type { Environment } from '../verify/run-report.ts';
 import { Arena, readBack, type Gpu } from './gpu.ts';
+import { SHADERS } from './shaders.ts';
+import { specialise } from './specialise.ts';
 import { PassTimer } from './timestamps.ts';
 
 export interface AdapterFacts {
   readonly environment: Omit<Environment, 'browser'>;
+  readonly traits: AdapterTraits;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
@@ -26,20 +30,58 @@ fn main() {
 
 export async function adapterFacts(gpu: Gpu): Promise<AdapterFacts> {
   const { info, features, limits } = gpu.adapter;
-  // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter.
-  const flagged = info.isFallbackAdapter || (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
-  // Mesa's software drivers do not say that they are a fallback.
-  const isFallback = flagged || SOFTWARE.test(`${info.architecture} ${info.description}`);
+  const traits = await traitsOf(gpu);
+  const { isFallback } = traits;
   return {
     environment: {
       backend: 'chrome',
       adapter: { vendor: info.vendor, architecture: info.architecture, description: info.description, isFallback, isSerial: await measureSerial(gpu) },
       timerResolutionNs: await measureResolution(gpu),
     },
+    traits,
     features: [...features].toSorted(),
     limits: Object.fromEntries(limitNames(limits).map((name) => [name, limits[name] as number])),
   };
 }
+
+/** Asked once per GPU. */
+export function traitsOf(gpu: Gpu): Promise<AdapterTraits> {
+  return gpu.remember('traits', async () => {
+    const { info } = gpu.adapter;
+    // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter.
+    const flagged = info.isFallbackAdapter || (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+    // Mesa's software drivers do not say that they are a fallback.
+    return { isFallback: flagged || SOFTWARE.test(`${info.architecture} ${info.description}`), quads: await hasQuads(gpu) };
+  });
+}
+
+/** Whether quadSwapX, Y and Diagonal exchange values with local indices that differ in bit 0, bit 1 and both: WGSL leaves open which lanes a quad is. */
+async function hasQuads(gpu: Gpu): Promise<boolean> {
+  if (!gpu.device.features.has('subgroups' as GPUFeatureName)) return false;
+  const arena = new Arena(gpu);
+  try {
+    for (const lanes of [4, 16, 64, 256]) {
+      const groups = 3;
+      const kernel = await gpu.kernel(`quads of ${lanes}`, specialise(SHADERS.quads, { LANES: lanes }).code);
+      const out = arena.storage(`quads of ${lanes}`, groups * lanes * 4);
+      const encoder = gpu.device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(kernel.pipeline);
+      pass.setBindGroup(0, gpu.bind(kernel, 0, { partners: out }));
+      pass.dispatchWorkgroups(groups);
+      pass.end();
+      gpu.device.queue.submit([encoder.finish()]);
+      const partners = await readBack(gpu, out);
+      if (partners.some((found, at) => found !== partnersOf(at % lanes))) return false;
+    }
+    return true;
+  } finally {
+    arena.destroy();
+  }
+}
+
+/** As shaders/quads.wgsl packs them. */
+const partnersOf = (lane: number): number => (((lane ^ 1) << 20) | ((lane ^ 2) << 10) | (lane ^ 3)) >>> 0;
 
 function limitNames(limits: GPUSupportedLimits): (keyof GPUSupportedLimits)[] {
   const names: string[] = [];

@@ -48,12 +48,12 @@ export function kernelText(kernel: KernelChoice, shape: GemmShape): KernelText {
   return kernel.kind === 'built-in' ? builtIn(kernel, shape) : foreign(kernel, shape);
 }
 
-function builtIn({ name, tile }: Extract<KernelChoice, { kind: 'built-in' }>, shape: GemmShape): KernelText {
+function builtIn({ name, tile, splits }: Extract<KernelChoice, { kind: 'built-in' }>, shape: GemmShape): KernelText {
   const kernel = kernelNamed(name);
   const source = KERNEL_SOURCES[name];
   if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
-  const { code, lineMap } = specialise(source, kernel.constantsFor(shape, tile));
-  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: false, b: false }, strides: { a: 4, b: 4 }, batch: 1, pitch: shape.n, splits: { axis: 2, count: 1 }, epilogue: NO_EPILOGUE, constants: [], facts: reflectKernel(code, 'main') };
+  const { code, lineMap } = specialise(source, kernel.constantsFor(shape, tile, splits));
+  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile, splits), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: false, b: false }, strides: { a: 4, b: 4 }, batch: 1, pitch: shape.n, splits: { axis: 2, count: splits }, epilogue: NO_EPILOGUE, constants: [], facts: reflectKernel(code, 'main') };
 }
 
 function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind: 'foreign' }>, shape: GemmShape): KernelText {

@@ -3,7 +3,8 @@
 // that a Plan can be made without a GPU. Nothing about a tile is assumed: not that it is a rectangle, not
 // that ids go row by row.
 import { bug } from '../errors.ts';
-import { kernelNamed, type LaneRectangle } from '../spec/kernels.ts';
+import type { LaneRectangle } from '../spec/kernel-layouts.ts';
+import { kernelNamed } from '../spec/kernels.ts';
 import type { Spec } from '../spec/spec.ts';
 
 export interface Footprint {
@@ -60,5 +61,7 @@ export function builtInFootprint({ kernel: choice, gemm, wavefront }: Pick<Spec,
   const { tile } = choice;
   const [x, y, z] = kernel.workgroupSize(tile);
   const lanes = Array.from({ length: x * y * z }, (_, lane) => kernel.laneRectangle(tile, lane));
-  return gridFootprint(gemm, tile, kernel.grid(gemm, tile), lanes, wavefront);
+  const footprint = gridFootprint(gemm, tile, kernel.grid(gemm, tile, choice.splits), lanes, wavefront);
+  const [columns, rows] = footprint.grid;
+  return { ...footprint, twins: Array.from({ length: choice.splits - 1 }, (_, split) => Uint32Array.from({ length: columns * rows }, (_, tile) => (split + 1) * columns * rows + tile)) };
 }

@@ -1,4 +1,5 @@
 // The text of every built-in GEMM kernel by its name: the only place in spec/ that loads a shader file.
+import gemmQuad from '../../shaders/gemm-quad.wgsl';
 import gemmRegister from '../../shaders/gemm-register.wgsl';
 import gemmWorkgroup from '../../shaders/gemm-workgroup.wgsl';
 import { sha256Hex } from './parse.ts';
@@ -7,6 +8,7 @@ import { sha256Hex } from './parse.ts';
 export const KERNEL_SOURCES: Readonly<Record<string, string>> = {
   'gemm-register': gemmRegister,
   'gemm-workgroup': gemmWorkgroup,
+  'gemm-quad': gemmQuad,
 };
 
 /** SHA-256 in hex of a built-in kernel's text; undefined for a name that is not built in. */

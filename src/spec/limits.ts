@@ -24,6 +24,8 @@ export interface Problem {
 export const MAX_STAGE_TILES = 65535;
 export const MAX_LAG = 16;
 export const MAX_SKEW = 4;
+/** Splits of K: each is a dispatch of its own in every stage. */
+export const MAX_SPLITS = 64;
 const U32_MAX = 2 ** 32 - 1;
 
 /** Every way in which `spec` breaks a limit; empty when it is good. Assumes that the types are right. */
@@ -57,7 +59,10 @@ export function specProblems(spec: SpecDraft): Problem[] {
 
 function tileSizes(kernel: KernelChoice): Problem[] {
   if (kernel.kind === 'foreign') return [];
-  return (['m', 'n', 'k'] as const).flatMap((size) => whole(`kernel.tile.${size}`, kernel.tile[size], 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16'));
+  return [
+    ...(['m', 'n', 'k'] as const).flatMap((size) => whole(`kernel.tile.${size}`, kernel.tile[size], 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16')),
+    ...whole('kernel.splits', kernel.splits, 1, MAX_SPLITS, 'give 1 for a kernel that multiplies all of k at once'),
+  ];
 }
 
 function sliceProblems({ gemm: { k, kTotal }, devices }: SpecDraft): Problem[] {
@@ -141,7 +146,8 @@ function oneFault({ devices, gemm, chunk, kernel }: SpecDraft, fault: Exclude<Fa
   ];
   if (places.length > 0) return places;
   const grid = kernel.kind === 'built-in' ? kernelNamed(kernel.name)?.grid(gemm, kernel.tile) : undefined;
-  const tiles = grid?.reduce((product, groups) => product * groups, 1) ?? Number.MAX_SAFE_INTEGER;
+  // Of the first split: the others' workgroups are its twins.
+  const tiles = grid === undefined ? Number.MAX_SAFE_INTEGER : grid[0] * grid[1];
   const length = chunk === 'rows' ? gemm.m : gemm.n;
   return [
     ...whole(`${path}.tile`, fault.tile, 0, tiles - 1, 'name one of the workgroups of the grid, from 0'),

@@ -37,7 +37,7 @@ const schema: z.ZodType<Spec> = z.strictObject({
   operands,
   seed: count,
   kernel: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('built-in'), name: z.string(), hash: sha256, tile: z.strictObject({ m: count, n: count, k: count }) }),
+    z.strictObject({ kind: z.literal('built-in'), name: z.string(), hash: sha256, tile: z.strictObject({ m: count, n: count, k: count }), splits: count }),
     z.strictObject({ kind: z.literal('foreign'), name: z.string(), hash: sha256, entry: z.string().min(1), source: z.string().min(1), bindings: resolvedBindings }),
   ]),
   wavefront: count,

@@ -1,16 +1,17 @@
 // From what a user asked for to a Spec: every default is filled in here, before hashing, and every limit is
 // checked. A request that is incomplete, contradicts itself or breaks a limit is one TilewireError whose path
-// is the flag at fault. Nothing here knows the adapter, so the same request gives the same Spec everywhere.
+// is the flag at fault. What is best on an adapter is chosen by its traits; without them the same request gives the same
+// Spec everywhere, one that every adapter can run.
 import { bug, TilewireError } from '../errors.ts';
 import { chunkRange, chunkSizes } from './chunks.ts';
 import { largestRange } from './exactness.ts';
 import { legalTps, splitSubLayer, subLayerNamed, type SubLayer } from './hf-config.ts';
 import { NO_EPILOGUE } from './kernel-bindings.ts';
 import { kernelHash } from './kernel-sources.ts';
-import { kernelNamed } from './kernels.ts';
+import { defaultKernel, kernelNamed } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
 import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile } from './spec.ts';
+import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile } from './spec.ts';
 import { layerShape, MAX_DEVICES } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
@@ -65,6 +66,8 @@ export type SpecRequest = Maybe<{
   /** A kernel that is not ours, already read and its bindings resolved. */
   foreign: Omit<Extract<KernelChoice, { kind: 'foreign' }>, 'kind' | 'hash'>;
   tile: Tile;
+  /** Of K, by a built-in kernel. */
+  splits: number;
   wavefront: number;
   stageTiles: number;
   triggerTiles: number;
@@ -76,26 +79,25 @@ export type SpecRequest = Maybe<{
   faults: readonly Fault[];
 }>;
 
-const DEFAULT_KERNEL = 'gemm-register';
 /** Rows of a sub-layer out of a config, which says how long a sequence may be, not how many tokens come together; as in the zoo. */
 export const DEFAULT_TOKENS = 2048;
 /** Stages per step by default: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
 const STAGES_PER_STEP = 4;
 
 /** The Spec of a request for a built-in kernel, all defaults in. Throws BAD_FLAG, BAD_TILE or NOT_EXACT. */
-export async function resolveSpec(request: SpecRequest): Promise<Spec & { kernel: { kind: 'built-in' } }> {
-  const { stageTiles, kernel, ...rest } = await resolveDraft(request);
+export async function resolveSpec(request: SpecRequest, traits?: AdapterTraits): Promise<Spec & { kernel: { kind: 'built-in' } }> {
+  const { stageTiles, kernel, ...rest } = await resolveDraft(request, traits);
   if (stageTiles === null || kernel.kind !== 'built-in') throw bug('the stages of a foreign kernel follow from its probed footprint');
   return { ...rest, kernel, stageTiles };
 }
 
 /** The same for any kernel: only the stages of a foreign one stay open where the request leaves them open. */
-export async function resolveDraft(request: SpecRequest): Promise<SpecDraft> {
+export async function resolveDraft(request: SpecRequest, traits?: AdapterTraits): Promise<SpecDraft> {
   checkChoices(request);
   const { name, devices, ...gemm } = shapeOf(request);
   const chunk = request.chunk ?? (gemm.n > gemm.m ? 'columns' : 'rows');
   const chunks = chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices);
-  const kernel = await kernelOf(request, gemm, chunk, chunks);
+  const kernel = await kernelOf(request, gemm, chunk, chunks, traits);
   const spec: SpecDraft = {
     version: 1,
     name,
@@ -123,17 +125,17 @@ export async function resolveDraft(request: SpecRequest): Promise<SpecDraft> {
   return spec;
 }
 
-async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis, chunks: readonly number[]): Promise<KernelChoice> {
+async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis, chunks: readonly number[], traits: AdapterTraits | undefined): Promise<KernelChoice> {
   if (request.foreign !== undefined) {
-    refuseTogether(request, ['kernelName', 'tile'], '--kernel, whose tiles are found by probing', 'leave it out');
+    refuseTogether(request, ['kernelName', 'tile', 'splits'], '--kernel, whose tiles and splits are found by probing', 'leave it out');
     const { name, entry, source, bindings } = request.foreign;
     return { kind: 'foreign', name, hash: await sha256Hex(source), entry, source, bindings };
   }
-  const name = request.kernelName ?? DEFAULT_KERNEL;
+  const name = request.kernelName ?? defaultKernel(traits);
   const kernel = kernelNamed(name);
   const hash = await kernelHash(name);
   if (!kernel || hash === undefined) throw refusal(unknownKernel(name));
-  return { kind: 'built-in', name, hash, tile: request.tile ?? kernel.tileFor(gemm, chunk, chunks) };
+  return { kind: 'built-in', name, hash, tile: request.tile ?? kernel.tileFor(gemm, chunk, chunks), splits: request.splits ?? 1 };
 }
 
 /** Flags with a fixed set of values: they reach here as text, whatever their type says. */
@@ -334,6 +336,7 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   'gemm.k': '--k',
   'gemm.kTotal': '--devices',
   'kernel.name': '--kernel-name',
+  'kernel.splits': '--splits',
   'kernel.tile': '--tile',
   'kernel.tile.m': '--tile',
   'kernel.tile.n': '--tile',

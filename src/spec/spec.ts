@@ -68,11 +68,19 @@ export type Fault =
 
 /**
  * The GEMM kernel: one of ours at a tile, or anybody's WGSL. The latter's text is part of the Spec, so that it can be
- * replayed from the Spec alone; `hash` is that of the text as it is in its file.
+ * replayed from the Spec alone; `hash` is that of the text as it is in its file. `splits` of K: the partial products of an element.
  */
 export type KernelChoice =
-  | { readonly kind: 'built-in'; readonly name: string; readonly hash: string; readonly tile: Tile }
+  | { readonly kind: 'built-in'; readonly name: string; readonly hash: string; readonly tile: Tile; readonly splits: number }
   | { readonly kind: 'foreign'; readonly name: string; readonly hash: string; readonly entry: string; readonly source: string; readonly bindings: KernelBindings };
+
+/** What decides which kernel suits an adapter; src/gpu/adapter.ts asks it. */
+export interface AdapterTraits {
+  /** A software adapter: no GPU does the work. */
+  readonly isFallback: boolean;
+  /** It has subgroups, and the four lanes of a quad are consecutive local indices. */
+  readonly quads: boolean;
+}
 
 /** A Spec whose stage size is still to follow from the footprint, as a foreign kernel's tiles are not known before it is probed. */
 export type SpecDraft = Omit<Spec, 'stageTiles'> & { readonly stageTiles: number | null };

@@ -63,7 +63,8 @@ function run(code: string, options: Partial<Instrumentation> = {}): { values: nu
 
 const A = [10, 11, 12, 13, 14, 15, 16, 17];
 
-describe.each(KERNELS.map(({ name }) => name))('%s', (name) => {
+// The interpreter knows no lanes that exchange values.
+describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) => name))('%s', (name) => {
   const description = kernelNamed(name)!;
   const shape: GemmShape = { m: 7, n: 6, k: 3 };
   const tile = { m: 4, n: 4, k: 2 };

@@ -105,7 +105,10 @@ const hooks = {
         operands.fill(0, inputs, { seed: run + 1 });
         return inputs;
       });
-      return { probed: [...probed.owner], known: [...builtInFootprint(spec).owner] };
+      const known = builtInFootprint(spec);
+      // Only workgroups of the first split have twins.
+      const of = ({ owner, twins, grid }: typeof known): number[][] => [[...owner], ...twins.map((list) => [...list.subarray(0, grid[0] * grid[1])])];
+      return { probed: of(probed), known: of(known) };
     }),
 
   /** A_d and B_d as the GPU generates them, as bits. */

@@ -20,7 +20,7 @@ export const run: RunReport = {
     chunk: 'columns',
     operands: { kind: 'exact', range: 4 },
     seed: 1,
-    kernel: { kind: 'built-in', name: 'gemm-register', hash: 'a'.repeat(64), tile: { m: 64, n: 16, k: 2 } },
+    kernel: { kind: 'built-in', name: 'gemm-register', hash: 'a'.repeat(64), tile: { m: 64, n: 16, k: 2 }, splits: 1 },
     wavefront: 64,
     stageTiles: 34,
     triggerTiles: 8,

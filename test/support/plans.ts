@@ -3,7 +3,7 @@
 import * as fc from 'fast-check';
 import { gridFootprint, type Footprint } from '../../src/plan/footprint.ts';
 import { planOf, type Plan } from '../../src/plan/plan.ts';
-import type { LaneRectangle } from '../../src/spec/kernels.ts';
+import type { LaneRectangle } from '../../src/spec/kernel-layouts.ts';
 import type { Algorithm, ChunkAxis } from '../../src/spec/spec.ts';
 import { randomOf, shuffled } from './random.ts';
 

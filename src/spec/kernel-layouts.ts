@@ -1,0 +1,138 @@
+// From a tile to invocations: how the workgroup of a built-in kernel covers the rectangle of C that is its tile, which
+// constants say that to its text, and what it costs. One family for each way in which the kernels divide their work.
+import type { Tile } from './spec.ts';
+
+export interface TileLimits {
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupSizeX: number;
+  readonly maxComputeWorkgroupSizeY: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+}
+
+/** What every WebGPU adapter grants; tiles are chosen within it, so that a Spec runs everywhere. */
+export const BASE_LIMITS: TileLimits = {
+  maxComputeInvocationsPerWorkgroup: 256,
+  maxComputeWorkgroupSizeX: 256,
+  maxComputeWorkgroupSizeY: 256,
+  maxComputeWorkgroupStorageSize: 16384,
+};
+
+/** Elements of C, relative to the workgroup's tile. */
+export interface LaneRectangle {
+  readonly row: number;
+  readonly column: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface Layout {
+  readonly workgroupSize: readonly [number, number, number];
+  /** Overrides of the kernel's text that say it. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** Relative time per multiply-add, comparable within a family. */
+  readonly cost: number;
+  /** What the invocation of this local index stores, edges of C aside. */
+  rectangle(localIndex: number): LaneRectangle;
+}
+
+/** The ways in which a kernel can cover a tile. */
+export interface Family {
+  /** All that a workgroup of any adapter has room for; empty where a tile cannot be covered. */
+  layouts(tile: Pick<Tile, 'm' | 'n'>): readonly Layout[];
+  /** What to say about a tile that has none. */
+  readonly needs: string;
+  /** Sides of C's tiles are multiples of it. */
+  readonly unit: number;
+  /** Longest side of a default tile. */
+  readonly largestSide: number;
+}
+
+// ── An invocation owns one rectangle ─────────────────────────────────────────────────────────────────────────────
+
+/** Longest side of a register tile, by the fixed arrays in the kernels' text. */
+const MAX_THREAD = 16;
+/** Elements of C per invocation beyond which the unrolled text grows and registers spill, for little gain. */
+const MAX_THREAD_ELEMENTS = 64;
+
+/** gemm-register and gemm-workgroup: tile m × n = (THREAD_M · LANES_Y) × (THREAD_N · LANES_X). */
+export const RECTANGLES: Family = {
+  unit: 1,
+  largestSide: 64,
+  needs: `at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements whose sides divide the tile's and are at most ${MAX_THREAD}`,
+  layouts: ({ m, n }) =>
+    divisors(m, MAX_THREAD).flatMap((threadM) =>
+      divisors(n, Math.min(MAX_THREAD, Math.floor(MAX_THREAD_ELEMENTS / threadM))).flatMap((threadN) => {
+        const [lanesX, lanesY] = [n / threadN, m / threadM];
+        return lanesX * lanesY <= BASE_LIMITS.maxComputeInvocationsPerWorkgroup ? [rectangles(threadM, threadN, lanesX, lanesY)] : [];
+      }),
+    ),
+};
+
+function rectangles(threadM: number, threadN: number, lanesX: number, lanesY: number): Layout {
+  return {
+    workgroupSize: [lanesX, lanesY, 1],
+    constants: { THREAD_M: threadM, THREAD_N: threadN, LANES_X: lanesX, LANES_Y: lanesY },
+    cost: rectangleCost(threadM, threadN, lanesX * lanesY),
+    rectangle: (localIndex) => ({ row: Math.floor(localIndex / lanesX) * threadM, column: (localIndex % lanesX) * threadN, rows: threadM, columns: threadN }),
+  };
+}
+
+/** Fitted to a software adapter (subgroups of 4), where loads are what costs. */
+function rectangleCost(threadM: number, threadN: number, lanes: number): number {
+  const loads = 0.3 + 1 / threadM + 1 / threadN;
+  const idleLanes = (Math.ceil(lanes / 4) * 4) / lanes;
+  // Few lanes leave a GPU idle; many make a workgroup run long, and a stage end raggedly.
+  const unhandy = Math.max(0, Math.log2(16 / lanes), Math.log2(lanes / 64));
+  // Long and thin register tiles spill: 16 × 4 takes 1.2 times as long as 8 × 8 with as many sums.
+  const spills = Math.max(threadM, threadN) > 8 ? 1.2 : 1;
+  return loads * idleLanes * spills * (1 + 0.1 * unhandy);
+}
+
+// ── Four invocations share rows and columns ──────────────────────────────────────────────────────────────────────
+
+/** By the fixed arrays in gemm-quad's text. */
+const MAX_QUAD_ROWS = 16;
+const MAX_QUAD_COLUMNS = 32;
+/** Sums of an invocation beyond which a loop's text no longer fits a core's instruction cache. */
+const MAX_QUAD_ELEMENTS = 1280;
+
+/** gemm-quad: tile m × n = (4 · ROWS · QUADS_Y) × (4 · COLUMNS · QUADS_X). */
+export const QUADS: Family = {
+  unit: 4,
+  largestSide: 128,
+  needs: `sides that are multiples of 4, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup / 4} quads of at most ${4 * MAX_QUAD_ROWS} rows and ${4 * MAX_QUAD_COLUMNS} columns`,
+  layouts: ({ m, n }) =>
+    m % 4 !== 0 || n % 4 !== 0
+      ? []
+      : divisors(m / 4, MAX_QUAD_ROWS).flatMap((rows) =>
+          divisors(n / 4, Math.min(MAX_QUAD_COLUMNS, Math.floor(MAX_QUAD_ELEMENTS / (4 * rows)))).flatMap((columns) => {
+            const [quadsX, quadsY] = [n / 4 / columns, m / 4 / rows];
+            return 4 * quadsX * quadsY <= BASE_LIMITS.maxComputeInvocationsPerWorkgroup ? [quads(rows, columns, quadsX, quadsY)] : [];
+          }),
+        ),
+};
+
+function quads(rows: number, columns: number, quadsX: number, quadsY: number): Layout {
+  const count = quadsX * quadsY;
+  return {
+    workgroupSize: [4 * count, 1, 1],
+    constants: { ROWS: rows, COLUMNS: columns, QUADS_X: quadsX, QUADS_Y: quadsY, LANES: 4 * count },
+    cost: quadCost(rows, columns) * (1 + 0.05 * Math.max(0, Math.log2(count / 4))),
+    rectangle: (localIndex) => {
+      const quad = Math.floor(localIndex / 4);
+      return { row: Math.floor(quad / quadsX) * 4 * rows, column: ((quad % quadsX) * 4 + (localIndex % 4)) * columns, rows: 4 * rows, columns };
+    },
+  };
+}
+
+/**
+ * Nanoseconds of four lanes' multiply-add on the software adapter that it was fitted to, within 5 % from 16 × 4 to
+ * 64 × 19 (rows × columns of a lane): 1, and its share of ROWS + COLUMNS loads and 3·ROWS swaps.
+ */
+const quadCost = (rows: number, columns: number): number => 1 + 5.5 * (1 / (4 * rows) + 1 / (4 * columns)) + (2.9 * 0.75) / columns;
+
+export function divisors(length: number, largest: number): number[] {
+  const all: number[] = [];
+  for (let candidate = 1; candidate <= Math.min(length, largest); candidate++) if (length % candidate === 0) all.push(candidate);
+  return all;
+}

@@ -3,16 +3,17 @@
 // (model/plan-graph.ts), which knows nothing of epochs, lag and skew. Neither a measurement of such devices nor a model
 // of one: no link speed is assumed, a transfer takes as long as the copy took here, and stores to a peer no longer than they did.
 import type { EventLog } from '../events/log.ts';
-import { listSchedule, type Span } from '../model/list-schedule.ts';
+import { listSchedule, type Schedule } from '../model/list-schedule.ts';
 import { collectiveGraph, fusedGraph, stagesOfTiles, type Work } from '../model/plan-graph.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Replayed } from '../verify/run-report.ts';
 import type { TimedGroup } from './frame.ts';
-import { intersection, union } from './measure.ts';
+import { intersection, union, type Span } from './measure.ts';
 import type { Note } from './measured.ts';
 
 const PS_PER_NS = 1000;
 const PS_PER_MS = 1e9;
+const KINDS: readonly Work['kind'][] = ['gemm', 'transfer', 'reduction'];
 
 export interface ReplayInput {
   readonly plan: Plan;
@@ -32,9 +33,9 @@ export function replayed({ plan, fused, plain, notes }: ReplayInput): Replayed {
   }
 
   const work = fusedGraph(plan);
-  const schedule = scheduled(work, durationsOf(fused.groups, work, epochsOf(plan, fused.log, work)));
+  const schedule = scheduled(work, durationsOf(plan, fused.groups, work, epochsOf(plan, fused.log, work)));
   const moves = work.some(({ kind }) => kind !== 'gemm');
-  const overlap = schedule === null ? null : overlapIn(work, schedule.spans);
+  const overlap = schedule === null ? null : overlapIn(work, schedule);
   if (schedule === null) note(['fusedMs', 'exposedMs', 'overlap'], 'the run did not do all that its Plan asks for, each thing once');
   else if (!moves) note(['overlap'], "no transfer and no near-memory dispatch: here the GEMM's stores are all there is");
   else if (overlap === null) note(['overlap'], 'transfers and reductions took less than a step of the timer');
@@ -63,14 +64,13 @@ function sequential(plan: Plan, groups: readonly TimedGroup[]): { gemmMs: number
   const gemms = new Float64Array(plan.devices);
   for (const group of groups) if (group.kind === 'gemm') gemms[group.device] += picoseconds(group);
   const work = collectiveGraph(plan);
-  const schedule = scheduled(work, durationsOf(groups.filter(({ kind }) => kind !== 'gemm'), work, work.map(({ round }) => round)));
+  const schedule = scheduled(work, durationsOf(plan, groups.filter(({ kind }) => kind !== 'gemm'), work, work.map(({ round }) => round)));
   if (schedule === null) return null;
   const gemm = gemms.reduce((longest, of) => Math.max(longest, of), 0);
   return { gemmMs: gemm / PS_PER_MS, sequentialMs: (gemm + schedule.makespan) / PS_PER_MS };
 }
 
-const scheduled = (work: readonly Work[], durations: readonly number[] | null): ReturnType<typeof listSchedule> | null =>
-  durations === null ? null : listSchedule(work.map(({ resource, needs }, at) => ({ resource, needs, duration: durations[at] })));
+const scheduled = (work: readonly Work[], durations: Float64Array | null): Schedule | null => (durations === null ? null : listSchedule(work, durations));
 
 const picoseconds = ({ interval }: TimedGroup): number => Math.round((interval!.end - interval!.start) * PS_PER_NS);
 
@@ -78,15 +78,14 @@ const picoseconds = ({ interval }: TimedGroup): number => Math.round((interval!.
 function epochsOf(plan: Plan, log: EventLog, work: readonly Work[]): Float64Array | null {
   const { partTile, partBlock } = plan.tiling;
   const stageOf = stagesOfTiles(plan);
-  const places = new Map(work.map(({ kind, device, subject, peer }, at) => [`${kind} ${device} ${subject} ${peer}`, at]));
+  // Numbers for names: a run of 64 devices has some hundred thousand.
+  const name = (kind: Work['kind'], device: number, subject: number, peer: number): number => ((subject * KINDS.length + KINDS.indexOf(kind)) * plan.devices + device) * (plan.devices + 1) + peer + 1;
+  const places = new Map(work.map(({ kind, device, subject, peer }, at) => [name(kind, device, subject, peer), at]));
   const epochs = new Float64Array(work.length).fill(-1);
-  for (const { kind, time, device, subject, peer } of log) {
-    let key: string;
-    if (kind === 'store') key = `gemm ${device} ${stageOf[device][partTile[subject]]} -1`;
-    else if (kind === 'send') key = `transfer ${device} ${subject} ${peer}`;
-    else if (kind === 'apply') key = `reduction ${device} ${partBlock[subject]} ${peer}`;
-    else continue;
-    const at = places.get(key);
+  for (const { kind, time, device, subject, peer } of log.of('store', 'send', 'apply')) {
+    const at = places.get(
+      kind === 'store' ? name('gemm', device, stageOf[device][partTile[subject]], -1) : kind === 'send' ? name('transfer', device, subject, peer) : name('reduction', device, partBlock[subject], peer),
+    );
     if (at === undefined) return null;
     epochs[at] = epochs[at] === -1 || epochs[at] === time ? time : NaN;
   }
@@ -97,20 +96,21 @@ function epochsOf(plan: Plan, log: EventLog, work: readonly Work[]): Float64Arra
  * Picoseconds of each task: of a group's time the share that its bytes have of all that ran in the group, rounded so that
  * the shares add up to it. Null when a task ran in no group, or a group ran no task.
  */
-function durationsOf(groups: readonly TimedGroup[], work: readonly Work[], epochs: ArrayLike<number> | null): number[] | null {
+function durationsOf({ devices }: Plan, groups: readonly TimedGroup[], work: readonly Work[], epochs: ArrayLike<number> | null): Float64Array | null {
   if (epochs === null) return null;
-  const measured = new Map<string, { time: number; bytes: number; seen: number }>();
+  const name = (kind: Work['kind'], device: number, epoch: number): number => (epoch * devices + device) * KINDS.length + KINDS.indexOf(kind);
+  const measured = new Map<number, { time: number; bytes: number; seen: number }>();
   for (const group of groups) {
-    const key = `${group.kind} ${group.device} ${group.epoch}`;
+    const key = name(group.kind, group.device, group.epoch);
     measured.set(key, { time: (measured.get(key)?.time ?? 0) + picoseconds(group), bytes: 0, seen: 0 });
   }
-  const of = work.map(({ kind, device }, at) => measured.get(`${kind} ${device} ${epochs[at]}`));
+  const of = work.map(({ kind, device }, at) => measured.get(name(kind, device, epochs[at])));
   for (const [at, group] of of.entries()) {
     if (group === undefined) return null;
     group.bytes += work[at].bytes;
   }
   if ([...measured.values()].some(({ bytes }) => bytes === 0)) return null;
-  return of.map((group, at) => {
+  return Float64Array.from(of, (group, at) => {
     const { time, bytes, seen } = group!;
     group!.seen += work[at].bytes;
     return Math.round((time * group!.seen) / bytes) - Math.round((time * seen) / bytes);
@@ -118,14 +118,15 @@ function durationsOf(groups: readonly TimedGroup[], work: readonly Work[], epoch
 }
 
 /** The formula of `overlapMeasured`, device by device and then summed: the time of its link and memory lane during which it computed. */
-function overlapIn(work: readonly Work[], spans: readonly Span[]): number | null {
+function overlapIn(work: readonly Work[], { starts, ends }: Schedule): number | null {
   const computes = new Map<number, Span[]>();
   const moves = new Map<number, Span[]>();
   work.forEach(({ kind, device }, at) => {
     const of = kind === 'gemm' ? computes : moves;
     const mine = of.get(device);
-    if (mine === undefined) of.set(device, [spans[at]]);
-    else mine.push(spans[at]);
+    const span = { start: starts[at], end: ends[at] };
+    if (mine === undefined) of.set(device, [span]);
+    else mine.push(span);
   });
   let both = 0;
   let moving = 0;

@@ -2,17 +2,27 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
-import { listSchedule, type Task } from '../../src/model/list-schedule.ts';
+import { listSchedule } from '../../src/model/list-schedule.ts';
 
+interface Task {
+  readonly resource: string;
+  readonly duration: number;
+  readonly needs: readonly number[];
+}
+
+const scheduled = (tasks: readonly Task[]): { spans: { start: number; end: number }[]; makespan: number } => {
+  const { starts, ends, makespan } = listSchedule(tasks, tasks.map(({ duration }) => duration));
+  return { spans: tasks.map((_, at) => ({ start: starts[at], end: ends[at] })), makespan };
+};
 const task = (resource: string, duration: number, ...needs: number[]): Task => ({ resource, duration, needs });
 /** `start-end` of each task, and the makespan. */
 const drawn = (...tasks: Task[]): [string, number] => {
-  const { spans, makespan } = listSchedule(tasks);
+  const { spans, makespan } = scheduled(tasks);
   return [spans.map(({ start, end }) => `${start}-${end}`).join(' '), makespan];
 };
 
 describe('by hand', () => {
-  test('nothing', () => expect(listSchedule([])).toEqual({ spans: [], makespan: 0 }));
+  test('nothing', () => expect(scheduled([])).toEqual({ spans: [], makespan: 0 }));
 
   test('a chain over three resources: one after the other, with none to share', () => {
     expect(drawn(task('a', 3), task('b', 4, 0), task('c', 5, 1))).toEqual(['0-3 3-7 7-12', 12]);
@@ -55,7 +65,7 @@ describe('by hand', () => {
 
 const refusal = (...tasks: Task[]): TilewireError => {
   try {
-    listSchedule(tasks);
+    scheduled(tasks);
   } catch (error) {
     if (error instanceof TilewireError) return error;
   }
@@ -100,7 +110,7 @@ const chains = (tasks: readonly Task[]): number[] => {
 };
 /** Tasks of each resource in the order in which it did them; those of one moment by place. */
 const orderOf = (tasks: readonly Task[]): string => {
-  const { spans } = listSchedule(tasks);
+  const { spans } = scheduled(tasks);
   return ['a', 'b', 'c'].map((name) => tasks.flatMap(({ resource }, at) => (resource === name ? [at] : [])).sort((one, other) => spans[one].start - spans[other].start || spans[one].end - spans[other].end || one - other).join()).join(' | ');
 };
 
@@ -108,7 +118,7 @@ describe('of every graph', () => {
   test('busiest resource, longest chain ≤ makespan ≤ sum of durations', () => {
     fc.assert(
       fc.property(graphs, (tasks) => {
-        const { makespan, spans } = listSchedule(tasks);
+        const { makespan, spans } = scheduled(tasks);
         expect(makespan).toBeGreaterThanOrEqual(Math.max(...busyOf(tasks).values()));
         expect(makespan).toBeGreaterThanOrEqual(Math.max(...chains(tasks)));
         expect(makespan).toBeLessThanOrEqual(tasks.reduce((sum, { duration }) => sum + duration, 0));
@@ -120,7 +130,7 @@ describe('of every graph', () => {
   test('a task takes its duration, after all that it needs, alone on its resource', () => {
     fc.assert(
       fc.property(graphs, (tasks) => {
-        const { spans } = listSchedule(tasks);
+        const { spans } = scheduled(tasks);
         tasks.forEach(({ duration, needs }, at) => {
           expect(spans[at].end - spans[at].start).toBe(duration);
           for (const need of needs) expect(spans[at].start).toBeGreaterThanOrEqual(spans[need].end);
@@ -134,7 +144,7 @@ describe('of every graph', () => {
   test('nobody idles while it could work, and who was ready earlier goes first', () => {
     fc.assert(
       fc.property(graphs, (tasks) => {
-        const { spans } = listSchedule(tasks);
+        const { spans } = scheduled(tasks);
         const ready = tasks.map(({ needs }) => Math.max(0, ...needs.map((need) => spans[need].end)));
         tasks.forEach(({ resource }, at) => {
           // From when it is ready until it starts, its resource is at work without a gap.
@@ -151,9 +161,9 @@ describe('of every graph', () => {
   test('twice the same; all durations times three, all times times three', () => {
     fc.assert(
       fc.property(graphs, (tasks) => {
-        const once = listSchedule(tasks);
-        expect(listSchedule(tasks.map((each) => ({ ...each })))).toEqual(once);
-        const longer = listSchedule(tasks.map((each) => ({ ...each, duration: 3 * each.duration })));
+        const once = scheduled(tasks);
+        expect(scheduled(tasks.map((each) => ({ ...each })))).toEqual(once);
+        const longer = scheduled(tasks.map((each) => ({ ...each, duration: 3 * each.duration })));
         expect(longer).toEqual({ makespan: 3 * once.makespan, spans: once.spans.map(({ start, end }) => ({ start: 3 * start, end: 3 * end })) });
       }),
     );
@@ -166,7 +176,7 @@ describe('of every graph', () => {
         const longer = tasks.map((each, at) => (at === which % tasks.length ? { ...each, duration: each.duration + more } : each));
         if (orderOf(tasks) !== orderOf(longer)) return;
         kept++;
-        const [before, after] = [listSchedule(tasks), listSchedule(longer)];
+        const [before, after] = [scheduled(tasks), scheduled(longer)];
         before.spans.forEach(({ start }, at) => expect(after.spans[at].start).toBeGreaterThanOrEqual(start));
         expect(after.makespan).toBeGreaterThanOrEqual(before.makespan);
       }),

@@ -77,7 +77,7 @@ function replayedPhrase(runs: readonly RunReport[]): string {
   const overlap = perRun(runs, ({ replayed }) => (replayed.overlap === null ? DASH : threeDigits(replayed.overlap)));
   const time = perRun(runs, ({ replayed: { overlap, fusedMs, sequentialMs } }) => (overlap === null || fusedMs === null || !sequentialMs ? DASH : threeDigits(fusedMs / sequentialMs)));
   const timed = runs.some(({ replayed }) => replayed.sequentialMs !== null);
-  return `replayed, what real devices would overlap with the durations measured here: ${overlap}${timed ? `, their time fused over GEMM-then-collective: ${time}` : ''}`;
+  return `replayed, what real devices would overlap with the durations measured here, 1 sample: ${overlap}${timed ? `, their time fused over GEMM-then-collective: ${time}` : ''}`;
 }
 
 /** Wall time on this adapter, which may well show no gain. */

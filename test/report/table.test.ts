@@ -123,15 +123,15 @@ test('a wrong run shows its elements, its failures and the ledger that does not 
 });
 
 test('the verdict names the kind of overlap that it quotes', () => {
-  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; replayed, what real devices would overlap with the durations measured here: 0.912, their time fused over GEMM-then-collective: 0.990; wall time fused over GEMM-then-collective on this adapter, 1 sample: 1.02");
+  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; replayed, what real devices would overlap with the durations measured here, 1 sample: 0.912, their time fused over GEMM-then-collective: 0.990; wall time fused over GEMM-then-collective on this adapter, 1 sample: 1.02");
   const real = { ...run, measured: { ...run.measured, overlapMeasured: 0.4 } };
   expect(verdictLine([real])).toContain('overlapMeasured, what the GPU overlapped: 0.400; replayed, what real devices');
   // Without a baseline there is no time to compare with; where only stores travel, a link's time is in none of the figures.
   const bare = { ...run, replayed: { ...run.replayed, gemmMs: null, sequentialMs: null, exposedMs: null } };
-  expect(verdictLine([bare])).toContain('measured here: 0.912; wall');
+  expect(verdictLine([bare])).toContain('measured here, 1 sample: 0.912; wall');
   const stores = { ...run, spec: { ...run.spec, name: 'direct' }, replayed: { ...run.replayed, overlap: null } };
   expect(verdictLine([stores])).not.toContain('replayed');
-  expect(verdictLine([run, stores])).toContain('measured here: 0.912 (t-nlg fc2 TP 8), – (direct), their time fused over GEMM-then-collective: 0.990 (t-nlg fc2 TP 8), – (direct); wall');
+  expect(verdictLine([run, stores])).toContain('measured here, 1 sample: 0.912 (t-nlg fc2 TP 8), – (direct), their time fused over GEMM-then-collective: 0.990 (t-nlg fc2 TP 8), – (direct); wall');
   const alone = { ...run, measured: { ...run.measured, overlapMeasured: null, interleaved: null, sequentialMs: null }, replayed: { ...run.replayed, overlap: null } };
   expect(verdictLine([alone])).toBe('verdict: the run is right; nothing travelled that could overlap');
 });

@@ -141,6 +141,14 @@ describe('by hand', () => {
     expect(reasons['overlap']).toMatch(/step of the timer/);
   });
 
+  test('what one device did in one epoch in several passes adds up', () => {
+    const plan = drawing(3);
+    const { log, groups } = run(plan, [...stages(plan, () => 10), ...hop(plan, 2, 3, () => 14, () => 2)]);
+    const cut = groups.flatMap((group) => [{ ...group, interval: { start: group.interval!.start, end: group.interval!.end - 1 } }, { ...group, interval: { start: group.interval!.end - 1, end: group.interval!.end } }]);
+    // Sent 20–34, applied 34–36, computing until 30.
+    for (const of of [groups, cut]) expect(replay(plan, { log, groups: of }, null).ns).toMatchObject({ fusedMs: 36, overlap: 10 / 16 });
+  });
+
   test('epochs are nothing but names of groups: when the emulation came to it changes nothing', () => {
     const plan = drawing(4);
     const figures = [3, 1, 40].map((late) => replay(plan, run(plan, [...stages(plan, (device, stage) => 5 + 3 * device + stage), ...hop(plan, 3, 2 * late, (device) => 15 + device, () => 2), ...hop(plan, 2, late, (device) => 9 - device, () => 1)]), null).ns);
@@ -189,6 +197,12 @@ describe('what is not there has its reason', () => {
       expect(ns, String(at)).toEqual({ gemmMs: 28, sequentialMs: 40, fusedMs: null, exposedMs: null, overlap: null });
       expect(reasons['fusedMs']).toMatch(/all that its Plan asks for/);
     }
+    // One of two blocks that were sent together is sent again: each group has something, and one block is in both.
+    const pair = drawing(3, { tiles: 3, triggerTiles: 2 });
+    const hops = hop(pair, 2, 3, () => 9, () => 6);
+    const again: Part = { ...hops[0], epoch: 9, subjects: hops[0].subjects.slice(0, 1) };
+    expect(replay(pair, run(pair, [...stages(pair, () => 10), ...hops]), null).ns['fusedMs']).toBe(32);
+    expect(replay(pair, run(pair, [...stages(pair, () => 10), ...hops, again]), null).ns['fusedMs']).toBeNull();
     expect(replay(plan, run(plan, parts), { groups: baseline(plan, () => 28, 4, 2).groups.slice(0, -1) }).ns).toEqual({ gemmMs: null, sequentialMs: null, fusedMs: 30, exposedMs: null, overlap: 1 });
   });
 });

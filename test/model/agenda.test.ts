@@ -4,10 +4,11 @@ import { Agenda } from '../../src/model/agenda.ts';
 
 test('entries come out by time, then by id, with more going in between', () => {
   fc.assert(
-    fc.property(fc.array(fc.oneof(fc.record({ time: fc.nat({ max: 6 }), id: fc.nat({ max: 9 }) }), fc.constant('next' as const)), { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(fc.oneof({ arbitrary: fc.record({ time: fc.nat({ max: 6 }), id: fc.nat({ max: 9 }) }), weight: 3 }, { arbitrary: fc.constant('next' as const), weight: 1 }), { size: 'max', maxLength: 60 }), (steps) => {
       const agenda = new Agenda();
       let plain: { time: number; id: number }[] = [];
-      for (const step of steps) {
+      // And at last all that is left.
+      for (const step of [...steps, ...steps.map(() => 'next' as const)]) {
         if (step === 'next') {
           expect(agenda.next()).toEqual(plain[0]);
           plain = plain.slice(1);

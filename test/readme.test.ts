@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
 import packageJson from '../package.json' with { type: 'json' };
-import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES } from '../src/report/figures.ts';
+import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES, REPLAYED_BASIS, REPLAYED_FIGURES } from '../src/report/figures.ts';
 
 const readme = fs.readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
@@ -15,6 +15,11 @@ test('begins with the two commands, and they are scripts', () => {
 test.each([...MEASURED_FIGURES, ...CHECK_TERMS, ...LEDGER_TERMS])('explains $name', ({ name, definition }) => {
   expect(readme).toContain(name);
   expect(readme).toContain(definition);
+});
+
+test.each(REPLAYED_FIGURES)('explains replayed.$name', ({ name, definition }) => {
+  expect(readme).toContain(`(${REPLAYED_BASIS})`);
+  expect(readme).toContain(`| \`replayed.${name}\` | ${definition} |`);
 });
 
 test('the pasted output is of a run that was right, with every figure in it', () => {

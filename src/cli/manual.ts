@@ -1,6 +1,6 @@
 // The texts of the help pages that commander does not make from the flags: what a command does, the model
 // zoo, examples, what the printed figures mean, exit codes.
-import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES } from '../report/figures.ts';
+import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES, REPLAYED_BASIS, REPLAYED_FIGURES } from '../report/figures.ts';
 import { DEFAULT_TOKENS } from '../spec/resolve.ts';
 import { LAYERS, MODELS } from '../spec/zoo.ts';
 import { BINDINGS_EXAMPLE } from './bindings-example.ts';
@@ -52,9 +52,16 @@ ${list(LEDGER_TERMS)}
   measured:
 ${list(MEASURED_FIGURES)}
 
+  replayed, ${REPLAYED_BASIS}:
+${list(REPLAYED_FIGURES)}
+
 Three kinds of overlap are never mixed: overlapMeasured is what the GPU did, interleaved what the schedule
-did (on a serial adapter, such as the software fallback, the first is 0 and the second is not); what real
-devices would overlap is neither.
+did (on a serial adapter, such as the software fallback, the first is 0 and the second is not). replayed.overlap
+is what real devices would overlap if each stage, transfer and reduction took them as long as it was measured to
+take here: neither measured nor modelled. A group's time is shared out over its blocks by bytes, and what waits
+is what the Plan makes wait; epochs, lag and skew are the emulation's and have no place in it. Stores to a peer
+are part of their stage and take no link time of their own: all that travels with direct, and the first step on
+a ring.
 `;
 
 const BINDINGS = `

@@ -23,6 +23,8 @@ export interface BaselineRun {
   readonly sequentialMs: number;
   /** Whether the first two are GPU times; else they are the wall time until the queue was idle. */
   readonly timed: boolean;
+  /** A GEMM of each device, then the copies and reductions of each round, which stands for their epoch. */
+  readonly groups: readonly TimedGroup[];
   /** Bits of the m × n result, row-major, gathered from the owners' chunks. */
   result(): Promise<Uint32Array<ArrayBuffer>>;
 }
@@ -107,8 +109,8 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
     return gathered;
   };
   return timed
-    ? { gemmMs: gpuMs(['gemm']), collectiveMs: gpuMs(['transfer', 'reduction']), sequentialMs, timed, result }
-    : { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, result };
+    ? { gemmMs: gpuMs(['gemm']), collectiveMs: gpuMs(['transfer', 'reduction']), sequentialMs, timed, groups, result }
+    : { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, groups, result };
 }
 
 function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {

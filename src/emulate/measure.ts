@@ -4,7 +4,7 @@
 // second the schedule's.
 import type { TimedGroup } from './frame.ts';
 
-interface Span {
+export interface Span {
   readonly start: number;
   readonly end: number;
 }

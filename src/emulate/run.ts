@@ -20,12 +20,14 @@ import { EpilogueValues } from './epilogue.ts';
 import { extraFlops, straddlingNotes } from './dispatches.ts';
 import { Faults } from './faults.ts';
 import { probedFootprint } from './footprint.ts';
+import type { TimedGroup } from './frame.ts';
 import { runFused } from './fused.ts';
 import { checkNeeds, Gemms } from './gemms.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
 import { measured, type Note } from './measured.ts';
 import { checkLinear } from './linearity.ts';
 import { laidOut, operandSource, type DeviceMatrices } from './operands.ts';
+import { replayed } from './replayed.ts';
 
 /** A buffer for each on each device that holds it. */
 const MOST_CHUNKS = 2048;
@@ -41,8 +43,8 @@ export interface RunOptions {
   readonly progress?: (step: string, done: number, total: number) => void;
 }
 
-/** @returns the report, the bits of the result, batch·m × n, and the event log; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, matrices, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
+/** @returns the report, the bits of the result, batch·m × n, the event log and the timed groups of the fused run; what is wrong with the run is in `failures`, not thrown */
+export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, matrices, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog; groups: readonly TimedGroup[] }> {
   const arena = new Arena(gpu);
   try {
     checkMemory(leastMemory(draft), memoryLimit, draft);
@@ -110,10 +112,11 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
       ledger: { balanced: unbalanced.length === 0, total: totalOf(rows), devices: rows },
       tracker: { pieces: sum('pieces'), updates: sum('updates'), triggers: sum('triggers'), peakEntries: Math.max(...counts.map(({ peakEntries }) => peakEntries)), overflows: sum('overflows') },
       measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), notes }),
+      replayed: replayed({ plan, fused, plain, notes }),
       notes,
       failures,
     };
-    return { report, result, log: fused.log };
+    return { report, result, log: fused.log, groups: fused.groups };
   } finally {
     arena.destroy();
   }

@@ -62,6 +62,12 @@ export class EventLog {
     for (let index = 0; index < this.#length; index++) yield this.at(index);
   }
 
+  /** Those of some kinds: what a run did is few beside what it saw land. */
+  *of(...kinds: readonly EventKind[]): Generator<Event> {
+    const wanted = EVENT_KINDS.map((kind) => kinds.includes(kind));
+    for (let index = 0; index < this.#length; index++) if (wanted[this.#rows[index * COLUMNS]]) yield this.at(index);
+  }
+
   /** The log's bytes, for hashing: equal logs are equal runs. */
   bytes(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#rows.buffer, 0, this.#length * COLUMNS * 8);

@@ -1,9 +1,9 @@
 // The meaning of every printed figure, in one place: the table, the help texts and the README's page of
 // definitions all say it in these words.
-import type { Measured } from '../verify/run-report.ts';
+import type { Measured, Replayed } from '../verify/run-report.ts';
 
-export interface Figure {
-  readonly name: keyof Measured;
+export interface Figure<Name = keyof Measured> {
+  readonly name: Name;
   readonly unit: 'ms' | 'ratio' | 'count' | 'flag';
   readonly definition: string;
 }
@@ -25,6 +25,17 @@ export const MEASURED_FIGURES: readonly Figure[] = [
   { name: 'counterWaits', unit: 'count', definition: 'times that the host had to wait for counters before it could encode an epoch' },
   { name: 'bufferConflicts', unit: 'count', definition: 'dispatches that touch a chunk memory which an earlier one of their epoch writes' },
 ];
+
+/** Printed as `replayed.gemmMs`: most have namesakes among the measured ones. */
+export const REPLAYED_FIGURES: readonly Figure<keyof Replayed>[] = [
+  { name: 'gemmMs', unit: 'ms', definition: 'the longest plain GEMM of any device: all compute at once' },
+  { name: 'sequentialMs', unit: 'ms', definition: 'that, then the plain copies and reductions, block by block on the links and memories' },
+  { name: 'fusedMs', unit: 'ms', definition: 'the fused run: stages in order; blocks sent, and applied, as soon as they are there' },
+  { name: 'exposedMs', unit: 'ms', definition: 'fusedMs − gemmMs, both replayed; may be negative' },
+  { name: 'overlap', unit: 'ratio', definition: "share of the links' and memories' busy time during which their device computes" },
+];
+
+export const REPLAYED_BASIS = 'measured durations, scheduled on real devices: 1 compute, 1 link to each peer, 1 memory lane each';
 
 export interface Term {
   readonly name: string;

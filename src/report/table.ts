@@ -5,7 +5,7 @@ import type { LedgerRow } from '../plan/closed-forms.ts';
 import type { KernelBindings } from '../spec/kernel-bindings.ts';
 import type { Operands } from '../spec/spec.ts';
 import { formatBytes, formatFlops, formatMs, threeDigits } from '../units.ts';
-import { LEDGER_TERMS, MEASURED_FIGURES } from './figures.ts';
+import { LEDGER_TERMS, MEASURED_FIGURES, REPLAYED_BASIS, REPLAYED_FIGURES } from './figures.ts';
 import type { Figure } from './figures.ts';
 import type { Environment, Measured, RunReport, WrongElement } from '../verify/run-report.ts';
 
@@ -30,6 +30,7 @@ export function runTable(run: RunReport): string {
     run.ledger.balanced ? [] : ledgerTable(run),
     wrongTable(run.check.firstWrong, run.check.wrong),
     measuredTable(run, footnotes),
+    replayedTable(run, footnotes),
     footnotes.lines(),
     failureLines(run.failures),
   ];
@@ -41,7 +42,7 @@ export function runTable(run: RunReport): string {
 
 /** Over all runs: whether they are right, and how much overlapped, naming which kind of overlap that is. */
 export function verdictLine(runs: readonly RunReport[]): string {
-  return `verdict: ${[rightness(runs), overlapPhrase(runs), timePhrase(runs)].filter(Boolean).join('; ')}`;
+  return `verdict: ${[rightness(runs), overlapPhrase(runs), replayedPhrase(runs), timePhrase(runs)].filter(Boolean).join('; ')}`;
 }
 
 /** The values first, then the rest by code; of each code the first ones, all of them in the JSON. */
@@ -68,6 +69,15 @@ function overlapPhrase(runs: readonly RunReport[]): string {
   if (runs.some(({ measured }) => (measured.overlapMeasured ?? 0) > 0)) return `overlapMeasured, what the GPU overlapped: ${each(({ overlapMeasured }) => overlapMeasured)}`;
   if (runs.some(({ measured }) => measured.interleaved !== null)) return `interleaved, the schedule's overlap and not the hardware's: ${each(({ interleaved }) => interleaved)}`;
   return 'nothing travelled that could overlap';
+}
+
+/** Of real devices as fast as this adapter; silent where all that travels are stores, whose links it does not know. */
+function replayedPhrase(runs: readonly RunReport[]): string {
+  if (runs.every(({ replayed }) => replayed.overlap === null)) return '';
+  const overlap = perRun(runs, ({ replayed }) => (replayed.overlap === null ? DASH : threeDigits(replayed.overlap)));
+  const time = perRun(runs, ({ replayed: { overlap, fusedMs, sequentialMs } }) => (overlap === null || fusedMs === null || !sequentialMs ? DASH : threeDigits(fusedMs / sequentialMs)));
+  const timed = runs.some(({ replayed }) => replayed.sequentialMs !== null);
+  return `replayed, what real devices would overlap with the durations measured here, 1 sample: ${overlap}${timed ? `, their time fused over GEMM-then-collective: ${time}` : ''}`;
 }
 
 /** Wall time on this adapter, which may well show no gain. */
@@ -193,15 +203,24 @@ function measuredTable({ measured, spec, check }: RunReport, footnotes: Footnote
   const cells = MEASURED_FIGURES.map((figure): [string, string, string] => {
     const value = measured[figure.name];
     const rate = figure.name === 'gemmMs' && measured.gemmMs !== null ? ` (here ${formatFlops(flops, measured.gemmMs)})` : '';
-    const marked = `${showFigure(figure, value)}${footnotes.mark(`measured.${figure.name}`)}`;
+    const marked = `${showFigure(figure.unit, value)}${footnotes.mark(`measured.${figure.name}`)}`;
     return [figure.name, marked, `${figure.definition}${rate}`];
   });
+  return figureLines(cells);
+}
+
+function replayedTable({ replayed }: RunReport, footnotes: Footnotes): string[] {
+  const cells = REPLAYED_FIGURES.map(({ name, unit, definition }): [string, string, string] => [`replayed.${name}`, `${showFigure(unit, replayed[name])}${footnotes.mark(`replayed.${name}`)}`, definition]);
+  return [`  replayed, ${REPLAYED_BASIS}`, ...figureLines(cells)];
+}
+
+function figureLines(cells: readonly (readonly [name: string, value: string, definition: string])[]): string[] {
   const nameWidth = Math.max(...cells.map(([name]) => name.length));
   const valueWidth = Math.max(...cells.map(([, value]) => value.length));
   return cells.map(([name, value, definition]) => `  ${name.padEnd(nameWidth)}  ${value.padStart(valueWidth)}  ${definition}`);
 }
 
-function showFigure({ unit }: Figure, value: number | boolean | null): string {
+function showFigure(unit: Figure['unit'], value: number | boolean | null): string {
   if (value === null) return DASH;
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (unit === 'ms') return formatMs(value);

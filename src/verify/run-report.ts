@@ -70,6 +70,15 @@ export interface Measured {
   readonly bufferConflicts: number;
 }
 
+/** What D real devices would take: measured durations on the Plan's graph, neither measured nor modelled as a whole. */
+export interface Replayed {
+  readonly gemmMs: number | null;
+  readonly sequentialMs: number | null;
+  readonly fusedMs: number | null;
+  readonly exposedMs: number | null;
+  readonly overlap: number | null;
+}
+
 export interface RunReport {
   readonly spec: Spec;
   readonly specHash: string;
@@ -80,6 +89,7 @@ export interface RunReport {
   readonly ledger: { readonly balanced: boolean; readonly total: LedgerRow; readonly devices: readonly LedgerRow[] };
   readonly tracker: { readonly pieces: number; readonly updates: number; readonly triggers: number; readonly peakEntries: number; readonly overflows: number };
   readonly measured: Measured;
+  readonly replayed: Replayed;
   readonly notes: readonly { readonly path: string; readonly reason: string }[];
   /** Why the run is wrong, one line each; empty when all is right. */
   readonly failures: readonly { readonly code: string; readonly message: string }[];

@@ -29,6 +29,14 @@ test('gives back what was added, in order', () => {
   );
 });
 
+test('gives back those of some kinds alone, in order', () => {
+  fc.assert(
+    fc.property(fc.array(events, { maxLength: 40 }), fc.subarray([...EVENT_KINDS]), (list, kinds) => {
+      expect([...logOf(list).of(...kinds)]).toEqual(list.filter(({ kind }) => kinds.includes(kind)));
+    }),
+  );
+});
+
 test('what is not given is -1, 0 and null', () => {
   const log = new EventLog();
   log.add('complete', 3, 1, 7);

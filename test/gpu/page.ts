@@ -162,6 +162,13 @@ const hooks = {
     return report;
   },
 
+  /** A run's report, and the timed groups that its replay was made of. */
+  groups: (spec: SpecDraft, baseline: boolean) =>
+    scoped(async (gpu) => {
+      const { report, groups } = await runSpec(gpu, spec, { baseline, memoryLimit: 2 ** 30, isSerial: true });
+      return { report, groups };
+    }),
+
   /** Memory (transfer: landing buffer) and counters after one dispatch over hand-made run tables. */
   dma: (name: 'transfer' | 'nmc', { input, output, counters = [0], ...job }: { items: readonly DmaItem[]; runs: readonly (readonly [number, number])[]; input: readonly number[]; output: readonly number[]; counters?: readonly number[] }) =>
     scoped(async (gpu, arena) => {

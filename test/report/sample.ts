@@ -58,6 +58,7 @@ export const run: RunReport = {
     counterWaits: 0,
     bufferConflicts: 7,
   },
+  replayed: { gemmMs: 1000, sequentialMs: 1014, fusedMs: 1004, exposedMs: 4, overlap: 0.912 },
   notes: [{ path: 'check.bitExactPlanOrder', reason: 'exact mode has a tolerance of zero already' }],
   failures: [],
 };

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { KernelBindings } from '../../src/spec/kernel-bindings.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
-import { MEASURED_FIGURES } from '../../src/report/figures.ts';
+import { MEASURED_FIGURES, REPLAYED_FIGURES } from '../../src/report/figures.ts';
 import { adapterLine, runTable, verdictLine } from '../../src/report/table.ts';
 import { environment, run } from './sample.ts';
 
@@ -47,6 +47,13 @@ test('a right run', () => {
       counterWaits          0  times that the host had to wait for counters before it could encode an epoch
       bufferConflicts       7  dispatches that touch a chunk memory which an earlier one of their epoch writes
 
+      replayed, measured durations, scheduled on real devices: 1 compute, 1 link to each peer, 1 memory lane each
+      replayed.gemmMs         1.00 s  the longest plain GEMM of any device: all compute at once
+      replayed.sequentialMs   1.01 s  that, then the plain copies and reductions, block by block on the links and memories
+      replayed.fusedMs        1.00 s  the fused run: stages in order; blocks sent, and applied, as soon as they are there
+      replayed.exposedMs     4.00 ms  fusedMs − gemmMs, both replayed; may be negative
+      replayed.overlap         0.912  share of the links' and memories' busy time during which their device computes
+
       [1] exact mode has a tolerance of zero already"
   `);
 });
@@ -66,6 +73,16 @@ test('files are named with their hashes, and a k that differs from device to dev
 
 test('every measured figure has its definition', () => {
   expect(MEASURED_FIGURES.map(({ name }) => name).sort()).toEqual(Object.keys(run.measured).sort());
+  expect(REPLAYED_FIGURES.map(({ name }) => name).sort()).toEqual(Object.keys(run.replayed).sort());
+});
+
+test('a replayed figure that is not there has its own reason, not that of its measured namesake', () => {
+  const notes = [{ path: 'measured.fusedMs', reason: 'of the measured one' }, { path: 'replayed.fusedMs', reason: 'of the replayed one' }];
+  const text = runTable({ ...run, replayed: { ...run.replayed, fusedMs: null, overlap: null }, notes });
+  expect(text).toMatch(/\n {2}fusedMs +8\.40 s \[1\] /);
+  expect(text).toMatch(/replayed\.fusedMs +– \[2\] /);
+  expect(text).toMatch(/replayed\.overlap +– {2}share/);
+  expect(text).toContain('  [2] of the replayed one');
 });
 
 test('a figure that was not measured is a dash with its reason; one reason is one footnote', () => {
@@ -106,10 +123,16 @@ test('a wrong run shows its elements, its failures and the ledger that does not 
 });
 
 test('the verdict names the kind of overlap that it quotes', () => {
-  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; wall time fused over GEMM-then-collective on this adapter, 1 sample: 1.02");
+  expect(verdictLine([run])).toBe("verdict: the run is right; interleaved, the schedule's overlap and not the hardware's: 0.830; replayed, what real devices would overlap with the durations measured here, 1 sample: 0.912, their time fused over GEMM-then-collective: 0.990; wall time fused over GEMM-then-collective on this adapter, 1 sample: 1.02");
   const real = { ...run, measured: { ...run.measured, overlapMeasured: 0.4 } };
-  expect(verdictLine([real])).toContain('overlapMeasured, what the GPU overlapped: 0.400');
-  const alone = { ...run, measured: { ...run.measured, overlapMeasured: null, interleaved: null, sequentialMs: null } };
+  expect(verdictLine([real])).toContain('overlapMeasured, what the GPU overlapped: 0.400; replayed, what real devices');
+  // Without a baseline there is no time to compare with; where only stores travel, a link's time is in none of the figures.
+  const bare = { ...run, replayed: { ...run.replayed, gemmMs: null, sequentialMs: null, exposedMs: null } };
+  expect(verdictLine([bare])).toContain('measured here, 1 sample: 0.912; wall');
+  const stores = { ...run, spec: { ...run.spec, name: 'direct' }, replayed: { ...run.replayed, overlap: null } };
+  expect(verdictLine([stores])).not.toContain('replayed');
+  expect(verdictLine([run, stores])).toContain('measured here, 1 sample: 0.912 (t-nlg fc2 TP 8), – (direct), their time fused over GEMM-then-collective: 0.990 (t-nlg fc2 TP 8), – (direct); wall');
+  const alone = { ...run, measured: { ...run.measured, overlapMeasured: null, interleaved: null, sequentialMs: null }, replayed: { ...run.replayed, overlap: null } };
   expect(verdictLine([alone])).toBe('verdict: the run is right; nothing travelled that could overlap');
 });
 

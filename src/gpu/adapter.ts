@@ -5,7 +5,7 @@ import { Arena, readBack, type Gpu } from './gpu.ts';
 import { PassTimer } from './timestamps.ts';
 
 export interface AdapterFacts {
-  readonly environment: Omit<Environment, 'browser'>;
+  readonly environment: Omit<Environment, 'browser' | 'backend'>;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
@@ -32,7 +32,6 @@ export async function adapterFacts(gpu: Gpu): Promise<AdapterFacts> {
   const isFallback = flagged || SOFTWARE.test(`${info.architecture} ${info.description}`);
   return {
     environment: {
-      backend: 'chrome',
       adapter: { vendor: info.vendor, architecture: info.architecture, description: info.description, isFallback, isSerial: await measureSerial(gpu) },
       timerResolutionNs: await measureResolution(gpu),
     },

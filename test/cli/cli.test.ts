@@ -22,7 +22,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 function tilewire(...args: string[]) {
   // A browser that cannot be: what is refused in time never gets as far as looking for it.
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env: { ...process.env, PUPPETEER_EXECUTABLE_PATH: '' } });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env: { ...process.env, TILEWIRE_BACKEND: 'chrome', PUPPETEER_EXECUTABLE_PATH: '' } });
   return { status, stdout, stderr };
 }
 

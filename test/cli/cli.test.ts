@@ -83,6 +83,8 @@ test('shapes and choices that cannot be', () => {
   refused(['run', ...SHAPE, '--timeout', '0'], '--timeout');
   refused(['run', ...SHAPE, '--memory-limit', 'x'], '--memory-limit');
   refused(['run', ...SHAPE, '--browser', path.join(folder, 'no-such-browser')], '--browser', 'no-such-browser');
+  refused(['run', ...SHAPE, '--backend', 'firefox'], '--backend', 'firefox', 'chrome, node');
+  refused(['run', ...SHAPE, '--backend', 'node', '--browser', process.execPath], '--browser belongs to --backend chrome');
 });
 
 test('a --json file that cannot be written is refused before the run', () => {

@@ -8,12 +8,12 @@ import { pageFile } from './perform.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
 
-export async function doctorCommand(flags: Pick<GeneralFlags, 'browser' | 'requireHardware' | 'json' | 'force'>): Promise<number> {
+export async function doctorCommand(flags: Pick<GeneralFlags, 'backend' | 'browser' | 'requireHardware' | 'json' | 'force'>): Promise<number> {
   const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
   const machine = { node: process.versions.node, platform: `${process.platform} ${process.arch}`, visibleGpu: visibleGpu(), cacheFolder: cacheFolder() };
   console.log(`machine: Node ${machine.node} on ${machine.platform}; GPU visible to the system: ${machine.visibleGpu ?? 'none'}; cache ${machine.cacheFolder}`);
   const progress = progressLine();
-  const session = await openSession({ pageFile, browser: flags.browser, requireHardware: flags.requireHardware, say: (line) => progress.say(line) });
+  const session = await openSession({ backend: flags.backend, pageFile, browser: flags.browser, requireHardware: flags.requireHardware, say: (line) => progress.say(line) });
   try {
     const { environment, facts, attempts, attempt } = session;
     console.log(`${adapterLine(environment)}\n\ntried:`);

@@ -7,12 +7,14 @@ import type { SpecRequest } from '../spec/resolve.ts';
 import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
 import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
+import type { Backend } from '../verify/run-report.ts';
 
 /** Flags of every command that opens a browser and runs something. */
 export interface GeneralFlags {
   readonly json?: string;
   readonly force?: boolean;
   readonly requireHardware?: boolean;
+  readonly backend?: Backend;
   readonly browser?: string;
   /** Seconds without progress. */
   readonly timeout?: number;
@@ -180,6 +182,7 @@ export function addReportFlags(command: Command): Command {
 
 export function addBrowserFlags(command: Command): Command {
   return command
+    .addOption(word('--backend <NAME>', '--backend', ['chrome', 'node'], "who offers WebGPU: chrome, a headless Chrome or Chromium; node, Node's own (npm webgpu, Dawn) in a child process (default: chrome)").env('TILEWIRE_BACKEND'))
     .addOption(text('--browser <PATH>', '--browser', 'Chrome or Chromium to use, and no other (default: the first found that gives an adapter, hardware first)'))
     .addOption(option('--require-hardware', 'fail rather than run on a software adapter'));
 }

@@ -104,7 +104,7 @@ function within(path: string, value: number, least: number, most: number): void 
 
 async function probed(spec: SpecDraft, flags: InstrumentFlags): Promise<{ adapter: string; footprint: Footprint }> {
   const progress = progressLine();
-  const session = await openSession({ pageFile, browser: flags.browser, requireHardware: flags.requireHardware, timeout: flags.timeout, say: (line) => progress.say(line) });
+  const session = await openSession({ backend: flags.backend, pageFile, browser: flags.browser, requireHardware: flags.requireHardware, timeout: flags.timeout, say: (line) => progress.say(line) });
   try {
     return { adapter: adapterLine(session.environment), footprint: fromOwnerRuns(await session.probe({ spec })) };
   } finally {

@@ -10,7 +10,7 @@ Exit codes:
   0    all right
   1    the run is wrong: values, causality, ledger, tracker, a stall, no work done
   2    bad input: flags, files, Spec, memory limit, operands that cannot be proven exact
-  3    the machine: no browser or adapter, requestAdapter hung, device lost, --require-hardware unmet
+  3    the machine: no browser or adapter, requestAdapter hung, device or backend died, --require-hardware unmet
   4    --timeout passed without progress
   70   a bug in tilewire
   130  interrupted
@@ -172,11 +172,12 @@ ${BINDINGS}${ZOO}${EXIT_CODES}`,
   },
 
   doctor: {
-    what: 'Say which browser, adapter, features, limits and timer resolution were found, and everything that was tried to find them.\nCandidates: --browser (which excludes the others), PUPPETEER_EXECUTABLE_PATH, an installed Chrome or Chromium, puppeteer\'s\ncache, the packaged Chromium (Linux x64; unpacked once into $XDG_CACHE_HOME/tilewire or ~/.cache/tilewire).',
+    what: 'Say which browser, adapter, features, limits and timer resolution were found, and everything that was tried to find them.\nCandidates: --browser (which excludes the others), PUPPETEER_EXECUTABLE_PATH, an installed Chrome or Chromium, puppeteer\'s\ncache, the packaged Chromium (Linux x64; unpacked once into $XDG_CACHE_HOME/tilewire or ~/.cache/tilewire). With --backend node:\nwhat the system\'s Vulkan (Metal, Direct3D) offers to npm webgpu, then the SwiftShader of the packaged Chromium.',
     more: `
 Examples:
   tilewire doctor
   tilewire doctor --browser /usr/bin/chromium --require-hardware
+  tilewire doctor --backend node
 ${EXIT_CODES}`,
   },
 };

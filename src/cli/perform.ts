@@ -46,6 +46,7 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
   };
 
   const session = await openSession({
+    backend: flags.backend,
     pageFile,
     browser: flags.browser,
     requireHardware: flags.requireHardware,
@@ -102,11 +103,15 @@ function defaultMemoryLimit({ adapter }: Environment): number {
   return Math.floor(Math.min(os.totalmem(), allowed > 0 ? allowed : Infinity) / 2);
 }
 
-/** Same Spec, same adapter, same build: same bits and same event order. An edited Spec or another adapter may differ. */
+/** Same Spec, same adapter, same build: same bits and same event order. An edited Spec may differ; another adapter or backend may, but for the bits of exact operands. */
 function compareReplay({ check, causality, spec, specHash }: RunReport, recorded: NonNullable<RecordedSpec['recorded']>, environment: Environment): { line: string; differs: boolean } {
   const bits = check.outputHash === recorded.outputHash;
   const order = causality.eventHash === recorded.eventHash;
   const word = (same: boolean) => (same ? 'the same' : 'DIFFERENT');
-  const excuse = specHash !== recorded.specHash ? ' (the Spec was edited since)' : adapterKey(environment.adapter) !== recorded.adapter ? ' (on another adapter)' : '';
-  return { line: `replay of ${spec.name}: ${word(bits)} output bits, ${word(order)} event order${excuse}`, differs: excuse === '' && !(bits && order) };
+  const edited = specHash !== recorded.specHash;
+  const elsewhere = adapterKey(environment) !== recorded.adapter;
+  const exact = check.mode === 'exact' && spec.faults.length === 0;
+  const excuse = edited ? ' (the Spec was edited since)' : elsewhere ? ' (on another adapter)' : '';
+  const differs = !edited && (elsewhere ? exact && !bits : !(bits && order));
+  return { line: `replay of ${spec.name}: ${word(bits)} output bits, ${word(order)} event order${excuse}`, differs };
 }

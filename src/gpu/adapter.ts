@@ -8,7 +8,7 @@ import { specialise } from './specialise.ts';
 import { PassTimer } from './timestamps.ts';
 
 export interface AdapterFacts {
-  readonly environment: Omit<Environment, 'browser'>;
+  readonly environment: Omit<Environment, 'browser' | 'backend'>;
   readonly traits: AdapterTraits;
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
@@ -34,7 +34,6 @@ export async function adapterFacts(gpu: Gpu): Promise<AdapterFacts> {
   const { isFallback } = traits;
   return {
     environment: {
-      backend: 'chrome',
       adapter: { vendor: info.vendor, architecture: info.architecture, description: info.description, isFallback, isSerial: await measureSerial(gpu) },
       timerResolutionNs: await measureResolution(gpu),
     },

@@ -17,9 +17,11 @@ const OTHER_HARDWARE_FLAGS = [['--enable-unsafe-webgpu']];
 const SOFTWARE_FLAGS = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 export interface Attempt {
-  readonly source: CandidateSource;
-  /** Path or package of the browser. */
+  /** With Node's own WebGPU: whose driver it was. */
+  readonly source: CandidateSource | 'system';
+  /** Path or package of the browser, or of Node's WebGPU. */
   readonly browser: string;
+  /** Of the browser's command line, or of the environment of Node's WebGPU. */
   readonly flags: readonly string[];
   readonly outcome: 'hardware' | 'software' | 'no adapter' | 'hung' | 'failed';
   /** The adapter, or why there is none. */
@@ -173,7 +175,7 @@ function firstLines(error: unknown): string {
 }
 
 export function describeAttempt({ source, browser, flags, outcome, detail, ms }: Attempt): string {
-  return `${source}: ${browser} ${flags.join(' ')} → ${outcome} (${detail}) in ${(ms / 1000).toFixed(1)} s`;
+  return `${source}: ${[browser, ...flags].join(' ')} → ${outcome} (${detail}) in ${(ms / 1000).toFixed(1)} s`;
 }
 
 function nothingFound(candidates: readonly Candidate[], attempts: readonly Attempt[], gpu: string | null, options: SearchOptions): TilewireError {

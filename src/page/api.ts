@@ -1,5 +1,5 @@
-// What the browser page offers to whoever drives it (puppeteer now, a page's own buttons later), as
-// `window.tilewire`. Everything that crosses is plain JSON; matrices stay in the page.
+// What the page offers to whoever drives it: as `window.tilewire` in a browser (puppeteer now, a page's own buttons later), over a
+// channel in a child process of Node. Everything that crosses is plain JSON; matrices stay in the page.
 import type { ErrorRecord } from '../errors.ts';
 import type { AdapterFacts } from '../gpu/adapter.ts';
 import type { Event } from '../events/log.ts';

@@ -1,4 +1,5 @@
-// What runs inside the browser page: the page's API (api.ts) over one GPU. Errors cross as records.
+// The page's API (api.ts) over one GPU, for whoever binds it: browser.ts to the window of a browser page, host/node-page.ts to
+// the channel of a child process. It takes `navigator.gpu` and `fetch` for granted. Errors cross as records.
 import { bug, TilewireError } from '../errors.ts';
 import { probeSpec } from '../emulate/footprint.ts';
 import { runSpec } from '../emulate/run.ts';
@@ -6,11 +7,14 @@ import { adapterFacts, type AdapterFacts } from '../gpu/adapter.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { depthOf } from '../spec/chunks.ts';
 import { toOwnerRuns, type FootprintRuns } from '../plan/owner-runs.ts';
-import type { Outcome, PageApi, ProbeJob, RunJob, RunResult } from './api.ts';
+import type { Outcome, PageApi, ProbeJob, Progress, RunJob, RunResult } from './api.ts';
 
 export class Page implements PageApi {
   #gpu: Promise<Gpu> | undefined;
   #facts: Promise<AdapterFacts> | undefined;
+
+  /** @param heard is told of each line of progress */
+  constructor(readonly heard: (progress: Progress) => void) {}
 
   gpu(): Promise<Gpu> {
     this.#gpu ??= Gpu.open(navigator.gpu);
@@ -43,7 +47,7 @@ export class Page implements PageApi {
         ? undefined
         : { a: await slices(operandUrls.a, (device) => m * depthOf(spec, device)), b: await slices(operandUrls.b, (device) => depthOf(spec, device) * n) };
     if ((spec.operands.kind === 'trained' || spec.operands.kind === 'files') && matrices === undefined) throw bug('the operands were not served');
-    const progress = (step: string, done: number, total: number): void => window.tilewireProgress?.({ step, done, total });
+    const progress = (step: string, done: number, total: number): void => this.heard({ step, done, total });
     const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, isSerial, progress, ...(matrices === undefined ? {} : { matrices }) });
     return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}), ...(keepEvents === true ? { events: [...log] } : {}) };
   }
@@ -72,5 +76,3 @@ async function outcome<T>(promise: Promise<T>): Promise<Outcome<T>> {
     return { ok: false, error: known.toRecord() };
   }
 }
-
-window.tilewire = new Page();

@@ -47,14 +47,15 @@ function recordedHashes(run: Record<string, unknown>, environment: unknown): Rec
   const { check, causality, specHash } = run;
   const outputHash = isRecord(check) ? check['outputHash'] : undefined;
   const eventHash = isRecord(causality) ? causality['eventHash'] : undefined;
-  const adapter = isRecord(environment) ? adapterKey(environment['adapter']) : '';
+  const adapter = adapterKey(environment);
   return typeof specHash === 'string' && typeof outputHash === 'string' && typeof eventHash === 'string' ? { specHash, outputHash, eventHash, adapter } : null;
 }
 
-/** What makes two adapters the same one: what they call themselves, not what was measured. */
-export function adapterKey(adapter: unknown): string {
-  if (!isRecord(adapter)) return '';
-  return ['vendor', 'architecture', 'description'].map((key) => String(adapter[key])).join(' ');
+/** What makes two adapters the same one: what they call themselves and through whom they are reached, not what was measured. */
+export function adapterKey(environment: unknown): string {
+  const adapter = isRecord(environment) ? environment['adapter'] : undefined;
+  if (!isRecord(environment) || !isRecord(adapter)) return '';
+  return [environment['backend'], ...['vendor', 'architecture', 'description'].map((key) => adapter[key])].map(String).join(' ');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

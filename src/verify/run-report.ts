@@ -3,9 +3,12 @@
 import type { LedgerRow } from '../plan/closed-forms.ts';
 import type { Spec } from '../spec/spec.ts';
 
+/** Who offers WebGPU: a Chrome or Chromium, or Node through Dawn (npm `webgpu`). */
+export type Backend = 'chrome' | 'node';
+
 export interface Environment {
-  readonly backend: 'chrome';
-  /** Product and version, e.g. `Chrome/143.0.0.0`. */
+  readonly backend: Backend;
+  /** Product and version, e.g. `Chrome/143.0.0.0` or `Node v20.20.2, webgpu 0.6.2 (Dawn)`. */
   readonly browser: string;
   readonly adapter: {
     readonly vendor: string;

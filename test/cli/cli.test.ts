@@ -22,7 +22,7 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 
 function tilewire(...args: string[]) {
   // A browser that cannot be: what is refused in time never gets as far as looking for it.
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env: { ...process.env, PUPPETEER_EXECUTABLE_PATH: '' } });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', env: { ...process.env, TILEWIRE_BACKEND: 'chrome', PUPPETEER_EXECUTABLE_PATH: '' } });
   return { status, stdout, stderr };
 }
 
@@ -83,6 +83,8 @@ test('shapes and choices that cannot be', () => {
   refused(['run', ...SHAPE, '--timeout', '0'], '--timeout');
   refused(['run', ...SHAPE, '--memory-limit', 'x'], '--memory-limit');
   refused(['run', ...SHAPE, '--browser', path.join(folder, 'no-such-browser')], '--browser', 'no-such-browser');
+  refused(['run', ...SHAPE, '--backend', 'firefox'], '--backend', 'firefox', 'chrome, node');
+  refused(['run', ...SHAPE, '--backend', 'node', '--browser', process.execPath], '--browser belongs to --backend chrome');
 });
 
 test('a --json file that cannot be written is refused before the run', () => {

@@ -5,11 +5,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { gpuOrSkip } from './page-client.ts';
+import { gpuOrSkip, testBackend } from './page-client.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 
-/** Processes whose command line holds `text`; the browser's has its profile folder. */
+/** Processes whose command line holds `text`; the browser's has its profile folder, that of a child process its bundle. */
 function processesWith(text: string): string[] {
   return commandLines().filter((line) => line.includes(text));
 }
@@ -45,11 +45,12 @@ test.runIf(process.platform !== 'win32').for(['SIGINT', 'SIGTERM'] as const)('%s
       child.on('close', resolve);
     });
     await working;
-    expect(processesWith(folder).length).toBeGreaterThan(0);
+    const mark = testBackend() === 'node' ? path.join(path.dirname(cli), 'node-page.js') : folder;
+    expect(processesWith(mark).length).toBeGreaterThan(0);
     child.kill(signal);
     expect(await ended).toBe(130);
     expect(stderr).toContain(`interrupted by ${signal}`);
-    await expect.poll(() => processesWith(folder)).toEqual([]);
+    await expect.poll(() => processesWith(mark)).toEqual([]);
     expect(fs.readdirSync(folder)).toEqual([]);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });

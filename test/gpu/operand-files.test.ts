@@ -14,7 +14,7 @@ import { openSession } from '../../src/host/session.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { Report } from '../../src/verify/run-report.ts';
 import { dict, npyBytes, safetensorsBytes, valueBytes, type Stored } from '../host/operand-files/written-files.ts';
-import { gpuOrSkip } from './page-client.ts';
+import { gpuOrSkip, testBackend } from './page-client.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const cli = path.join(root, 'dist/tilewire.js');
@@ -173,7 +173,7 @@ gpu('a file that is cut off after it was looked at ends the run with its own err
   const { facts, slices } = await openOperands(a, b, 'nn');
   const spec = await resolveSpec({ files: facts, tp: 2 });
   let of = slices(2);
-  const session = await openSession({ pageFile });
+  const session = await openSession({ backend: testBackend(), pageFile });
   try {
     const bytes = (values: Float32Array): Uint8Array => new Uint8Array(values.buffer);
     const operandUrls = { a: [0, 1].map((d) => session.serve(`a${d}`, () => bytes(of.a(d)))), b: [0, 1].map((d) => session.serve(`b${d}`, () => bytes(of.b(d)))) };
@@ -202,7 +202,7 @@ gpu("a page that makes nothing of a failed request does not hide the maker's err
     async open() { return { ok: true, value: { environment: { backend: 'chrome', adapter: { vendor: 'v', architecture: 'a', description: 'd', isFallback: true, isSerial: true }, timerResolutionNs: null }, features: [], limits: {} } }; },
     async run({ operandUrls }) { const { status } = await fetch(operandUrls.a[0]); return { ok: true, value: { report: {}, output: [status] } }; },
   };`); // prettier-ignore
-  const session = await openSession({ pageFile: at('page.js') });
+  const session = await openSession({ backend: 'chrome', pageFile: at('page.js') });
   try {
     let fails = true;
     const url = session.serve('a0', () => {

@@ -1,13 +1,22 @@
-// What a GPU test starts from: a page of the shared browser on which `window.tilewire` is open. A test file
-// has one page; after a test that failed, the next one gets a fresh page. An uncaught error in the page
+// What a GPU test starts from: a page of the shared browser, or a child process of Node, in which `window.tilewire` is open. A test
+// file has one page; after a test that failed, the next one gets a fresh page. An uncaught error in the page
 // fails the test that was running, and without an adapter the tests are skipped, saying so.
 import { connect } from 'puppeteer';
 import type { Browser, Page } from 'puppeteer';
 import { afterAll, inject, test } from 'vitest';
 import type { TestContext } from 'vitest';
+import { TilewireError } from '../../src/errors.ts';
 import type { AdapterFacts } from '../../src/gpu/adapter.ts';
+import { startChild } from '../../src/host/node-child.ts';
 import type { Outcome } from '../../src/page/api.ts';
+import type { Backend } from '../../src/verify/run-report.ts';
 import type { GpuProvision } from './global-setup.ts';
+
+/** Who offers WebGPU to the tests: TILEWIRE_BACKEND, which the command line reads as well. */
+export function testBackend(): Backend {
+  const gpu = inject('gpu');
+  return 'missing' in gpu ? 'chrome' : gpu.backend;
+}
 
 export interface ConnectedPage {
   readonly page: Page;
@@ -29,6 +38,7 @@ export function gpuOrSkip(context: TestContext): Exclude<GpuProvision, { missing
 export async function connectPage(): Promise<ConnectedPage> {
   const gpu = inject('gpu');
   if ('missing' in gpu) throw new Error(gpu.missing);
+  if (gpu.backend === 'node') return startPage(gpu);
   const browser: Browser = await connect({ browserWSEndpoint: gpu.browserWSEndpoint, protocolTimeout: 0 });
   const page = await browser.newPage();
   let errors: string[] = [];
@@ -53,6 +63,38 @@ export async function connectPage(): Promise<ConnectedPage> {
     async close() {
       await page.close().catch(() => {}); // it may have crashed
       await browser.disconnect();
+    },
+  };
+}
+
+/** A child process with the hooks of page.ts. Of puppeteer's page it has what the tests use: `evaluate`. */
+async function startPage({ file, env }: Extract<GpuProvision, { backend: 'node' }>): Promise<ConnectedPage> {
+  let errors: string[] = [];
+  let lines: string[] = [];
+  const child = startChild({ file, env, heard: () => {}, say: (line) => lines.push(line.replace(/^page /, '')) });
+  const calling = async <T>(method: string, ...args: readonly unknown[]): Promise<T> => {
+    try {
+      const outcome = await child.watch.race(child.call<T>(method, ...args));
+      if (outcome.ok) return outcome.value;
+      throw TilewireError.fromRecord(outcome.error);
+    } catch (error) {
+      if (error instanceof TilewireError && ['BACKEND_DIED', 'BUG'].includes(error.code)) errors.push(error.message);
+      throw error;
+    }
+  };
+  const evaluate = (body: (...args: never[]) => unknown, ...args: readonly unknown[]): Promise<unknown> => calling('evaluate', body.toString(), args);
+  return {
+    page: { evaluate } as unknown as Page,
+    facts: await calling<AdapterFacts>('open'),
+    takeComplaints() {
+      const taken = { errors, console: lines };
+      errors = [];
+      lines = [];
+      return taken;
+    },
+    async close() {
+      child.kill();
+      await child.gone;
     },
   };
 }

@@ -21,7 +21,7 @@ import { Page } from '../../src/page/main.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 
-const page = new Page();
+const page = new Page((progress) => window.tilewireProgress?.(progress));
 
 /** What an item of the transfer or near-memory kernel says; `counter` and `update` are for the latter. */
 interface DmaItem {

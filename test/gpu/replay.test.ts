@@ -194,7 +194,7 @@ cliTest('interrupted with --force: the report that was there is still there, byt
 
 cliTest('interrupted while the browser starts: exit 130, and its profile folder is gone', async () => {
   const temporary = fs.mkdtempSync(at('tmp-'));
-  const { status } = await tilewire(['run', ...SHAPE], { when: () => fs.readdirSync(temporary).length > 0 }, { TMPDIR: temporary });
+  const { status } = await tilewire(['run', ...SHAPE, '--backend', 'chrome'], { when: () => fs.readdirSync(temporary).length > 0 }, { TMPDIR: temporary });
   expect(status).toBe(130);
   await expect.poll(() => fs.readdirSync(temporary)).toEqual([]);
 });

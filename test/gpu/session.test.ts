@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openSession } from '../../src/host/session.ts';
-import type { Session, SessionOptions } from '../../src/host/session.ts';
+import type { ChromeSession, SessionOptions } from '../../src/host/session.ts';
 import type { RunJob } from '../../src/page/api.ts';
 import { gpuOrSkip } from './page-client.ts';
 
@@ -31,7 +31,7 @@ window.tilewire = {
 `;
 
 let folder: string;
-let opened: Session[] = [];
+let opened: ChromeSession[] = [];
 beforeAll(() => {
   folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-test-'));
   fs.writeFileSync(path.join(folder, 'page.js'), PAGE);
@@ -41,8 +41,8 @@ afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 const job = (name: string): RunJob => ({ spec: { name } as RunJob['spec'], baseline: false, memoryLimit: 1 });
 const profiles = () => fs.readdirSync(os.tmpdir()).filter((name) => name.startsWith('tilewire-profile-'));
 
-async function open(options: Partial<SessionOptions> = {}): Promise<Session> {
-  const session = await openSession({ pageFile: path.join(folder, 'page.js'), ...options });
+async function open(options: Partial<SessionOptions> = {}): Promise<ChromeSession> {
+  const session = await openSession({ pageFile: path.join(folder, 'page.js'), ...options, backend: 'chrome' });
   opened.push(session);
   return session;
 }

@@ -7,7 +7,7 @@ import type { Session } from '../../src/host/session.ts';
 import { readTrained, trainedSlices } from '../../src/host/trained.ts';
 import type { TrainedOperands } from '../../src/host/trained.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
-import { gpuOrSkip } from './page-client.ts';
+import { gpuOrSkip, testBackend } from './page-client.ts';
 
 const pageFile = fileURLToPath(new URL('../../dist/page.js', import.meta.url));
 
@@ -42,7 +42,7 @@ function product({ a, b, m, n, kTotal }: TrainedOperands): { sum: Float64Array; 
 function trainedTest(name: string, body: (open: Session) => Promise<void>): void {
   test(name, async (context) => {
     gpuOrSkip(context);
-    session ??= await openSession({ pageFile });
+    session ??= await openSession({ backend: testBackend(), pageFile });
     await body(session);
   });
 }

@@ -41,7 +41,8 @@ beforeEach(() => {
   write('npm-stand-in.js', NPM);
   write('node_modules/package.json', '{}');
   write('src/cli/main.ts', '#!/usr/bin/env node\nimport x from "../../shaders/x.wgsl";\nconst answer: string = "cli " + x;\nconsole.log(answer);\n');
-  write('src/page/main.ts', 'console.log("page" as string);\n');
+  write('src/page/browser.ts', 'console.log("page" as string);\n');
+  write('src/host/node-page.ts', 'console.log("page in Node" as string);\n');
   write('shaders/x.wgsl', 'fn x() {}');
   write('package.json', '{}');
 });
@@ -68,8 +69,9 @@ test('a fresh checkout is installed and built; the next run does nothing', async
   expect(text('dist/tilewire.js')).toContain('fn x() {}');
   expect(fs.statSync(at('dist/tilewire.js')).mode & 0o111).not.toBe(0);
   expect(text('dist/page.js')).toContain('"page"');
+  expect(text('dist/node-page.js')).toContain('"page in Node"');
   expect(fs.existsSync(at('dist/test-page.js'))).toBe(false);
-  expect(fs.readdirSync(at('dist')).sort()).toEqual(['.source-hash', 'page.js', 'tilewire.js']);
+  expect(fs.readdirSync(at('dist')).sort()).toEqual(['.source-hash', 'node-page.js', 'page.js', 'tilewire.js']);
 
   expect(await setup()).toEqual({ status: 0, stderr: '' });
   expect(calls()).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
-import { reportToJson, specsFromJson } from '../../src/report/json.ts';
+import { adapterKey, reportToJson, specsFromJson } from '../../src/report/json.ts';
 import { environment, run } from './sample.ts';
 
 const report = { version: 1, environment, runs: [run, { ...run, spec: { ...run.spec, seed: 2 } }] } as const;
@@ -20,6 +20,15 @@ test('a report is written as JSON and its Specs are read back with what was reco
   const specs = specsFromJson(text, 'file.json');
   expect(specs.map(({ spec }) => spec)).toEqual(report.runs.map(({ spec }) => spec));
   expect(specs[0]!.recorded).toMatchObject({ specHash: run.specHash, outputHash: run.check.outputHash, eventHash: run.causality.eventHash });
+});
+
+test('the same adapter through another backend is another one; what was measured of it makes no difference', () => {
+  const keyOf = (changed: object): string => specsFromJson(JSON.stringify({ ...report, environment: { ...environment, ...changed } }), 'file.json')[0]!.recorded!.adapter;
+  const key = keyOf({});
+  expect(key).toBe(adapterKey(environment));
+  expect(keyOf({ backend: 'node' })).not.toBe(key);
+  expect(keyOf({ adapter: { ...environment.adapter, description: 'another' } })).not.toBe(key);
+  expect(keyOf({ browser: 'Chrome/999', timerResolutionNs: 5, adapter: { ...environment.adapter, isSerial: false } })).toBe(key);
 });
 
 test('a Spec alone is read as well', () => {

@@ -2,7 +2,7 @@
 // row-major. What a software adapter wants: there a load costs as much as several multiply-adds, and a swap of lanes
 // half a load. The four lanes of a quad share 4·ROWS rows and 4·COLUMNS columns of C. Per element of k each lane loads
 // ROWS values of A and COLUMNS of B, all different; A goes round the quad, so that every lane multiplies all rows with
-// its own columns (at most 64 × 32 elements of C). A workgroup is QUADS_X × QUADS_Y quads; workgroup_id.x walks the
+// its own columns. A workgroup is QUADS_X × QUADS_Y quads; workgroup_id.x walks the
 // columns of C, workgroup_id.y its rows. Any M, N, K ≥ 1: loads beyond an edge are moved to it, stores left out.
 // Right only where the lanes of a quad are four consecutive local indices: src/gpu/adapter.ts asks the adapter.
 enable subgroups;
@@ -18,7 +18,7 @@ override QUADS_X: u32 = 1u;
 override QUADS_Y: u32 = 4u;
 // 4 · QUADS_X · QUADS_Y.
 override LANES: u32 = 16u;
-// Elements of k per pass of the loop, at most 16.
+// Elements of k per pass of the loop.
 override STEP_K: u32 = 8u;
 
 // @sized M * K
@@ -33,22 +33,21 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
   let quad = local / 4u;
   let row = (tile.y * QUADS_Y + quad / QUADS_X) * 4u * ROWS;
   let column = ((tile.x * QUADS_X + quad % QUADS_X) * 4u + lane) * COLUMNS;
-
   // Where each row of A that this lane loads begins, and each of its columns of B.
-  var a_row: array<u32, 16>;
-  var b_column: array<u32, 32>;
-  // @unroll
-  for (var r = 0u; r < ROWS; r++) {
-    a_row[r] = min(row + lane * ROWS + r, M - 1u) * K;
-  }
-  // @unroll
-  for (var s = 0u; s < COLUMNS; s++) {
-    b_column[s] = min(column + s, N - 1u);
-  }
-
-  // sum[q]: the rows that lane ^ q loads. With its initialiser: the software adapter zeroes a var that has none only
-  // once, not whenever it is reached.
-  var sum = array<array<array<f32, 32>, 16>, 4>();
+//@repeat r ROWS
+  let a_row$r = min(row + lane * ROWS + $(r)u, M - 1u) * K;
+//@end
+//@repeat s COLUMNS
+  let b_column$s = min(column + $(s)u, N - 1u);
+//@end
+  // sum, of the rows that lane ^ q loads: its row r, column s. Names instead of arrays: they compile in a third of the time.
+//@repeat q 4
+//@repeat r ROWS
+//@repeat s COLUMNS
+  var s$q_$r_$s = 0f;
+//@end
+//@end
+//@end
 //@if SPLITS == 1
   var k = 0u;
   const last = K;
@@ -58,70 +57,63 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
   var k = tile.z * ((K + SPLITS - 1u) / SPLITS);
   let last = min(k + (K + SPLITS - 1u) / SPLITS, K);
 //@end
-  // STEP_K elements at a time; then (tail = 1) one at a time, what is left.
-  // @unroll
-  for (var tail = 0u; tail < 2u; tail++) {
-    let step = select(STEP_K, 1u, tail == 1u);
-    for (; k + step <= last; k += step) {
-      var left: array<array<f32, 16>, 16>;
-      var right: array<array<f32, 32>, 16>;
-      // @unroll
-      for (var d = 0u; d < select(STEP_K, 1u, tail == 1u); d++) {
-        // @unroll
-        for (var s = 0u; s < COLUMNS; s++) {
-          right[d][s] = b[(k + d) * N + b_column[s]];
-        }
-        // @unroll
-        for (var r = 0u; r < ROWS; r++) {
-          left[d][r] = a[a_row[r] + k + d];
-        }
-      }
-      // The steps of k innermost: a sum stays in a register for all of them.
-      // @unroll
-      for (var r = 0u; r < ROWS; r++) {
+  for (; k + STEP_K <= last; k += STEP_K) {
+//@repeat d STEP_K
+    let line$d = (k + $(d)u) * N;
+//@repeat s COLUMNS
+    let b$d_$s = b[line$d + b_column$s];
+//@end
+//@end
+//@repeat r ROWS
+    let at$r = a_row$r + k;
+//@repeat d STEP_K
+    let x0_$r_$d = a[at$r + $(d)u];
+//@end
+//@end
+//@repeat r ROWS
+//@repeat d STEP_K
+    let x1_$r_$d = quadSwapX(x0_$r_$d);
+    let x2_$r_$d = quadSwapY(x0_$r_$d);
+    let x3_$r_$d = quadSwapDiagonal(x0_$r_$d);
+//@end
+    // The steps of k innermost: a sum stays in a register for all of them.
 //@repeat q 4
-        {
-          var turned: array<f32, 16>;
-          // @unroll
-          for (var d = 0u; d < select(STEP_K, 1u, tail == 1u); d++) {
-//@if $q == 0
-            turned[d] = left[d][r];
+//@repeat s COLUMNS
+    s$q_$r_$s = s$q_$r_$s
+//@repeat d STEP_K
+      + x$q_$r_$d * b$d_$s
 //@end
-//@if $q == 1
-            turned[d] = quadSwapX(left[d][r]);
+      ;
 //@end
-//@if $q == 2
-            turned[d] = quadSwapY(left[d][r]);
 //@end
-//@if $q == 3
-            turned[d] = quadSwapDiagonal(left[d][r]);
 //@end
-          }
-          // @unroll
-          for (var s = 0u; s < COLUMNS; s++) {
-            // @unroll
-            for (var d = 0u; d < select(STEP_K, 1u, tail == 1u); d++) {
-              sum[$q][r][s] += turned[d] * right[d][s];
-            }
-          }
-        }
-//@end
-      }
-    }
   }
-
-  // Copied, because an array with a running index is kept in memory: nothing here, but very slow in the loop above.
-  var result: array<array<array<f32, 32>, 16>, 4>;
-  // @unroll
-  for (var q = 0u; q < 4u; q++) {
-    // @unroll
-    for (var r = 0u; r < ROWS; r++) {
-      // @unroll
-      for (var s = 0u; s < COLUMNS; s++) {
-        result[q][r][s] = sum[q][r][s];
-      }
-    }
+  // What is left of k.
+  for (; k < last; k++) {
+//@repeat s COLUMNS
+    let b$s = b[k * N + b_column$s];
+//@end
+//@repeat r ROWS
+    let x0_$r = a[a_row$r + k];
+    let x1_$r = quadSwapX(x0_$r);
+    let x2_$r = quadSwapY(x0_$r);
+    let x3_$r = quadSwapDiagonal(x0_$r);
+//@repeat q 4
+//@repeat s COLUMNS
+    s$q_$r_$s += x$q_$r * b$s;
+//@end
+//@end
+//@end
   }
+  // An array with a running index is kept in memory: nothing here, but very slow in the loops above.
+  var result: array<array<array<f32, COLUMNS>, ROWS>, 4>;
+//@repeat q 4
+//@repeat r ROWS
+//@repeat s COLUMNS
+  result[$q][$r][$s] = s$q_$r_$s;
+//@end
+//@end
+//@end
   for (var q = 0u; q < 4u; q++) {
     for (var r = 0u; r < ROWS; r++) {
       let there = row + (lane ^ q) * ROWS + r;

@@ -13,12 +13,16 @@ const RAGGED_END = 1.5;
 /** How much slower a tile that divides the chunks may be and still be taken: straddling tiles trigger late. */
 const WORTH_DIVIDING = 2;
 
+/** Of the sides of a tile: multiples of `unit`, at most `largest`. */
+export interface Sides {
+  readonly unit: number;
+  readonly largest: Side;
+}
+
 /**
- * @param sides.unit sides are multiples of it
- * @param sides.largest longest side
  * @param costOf relative time per multiply-add at a tile, undefined where the kernel cannot take it
  */
-export function defaultTile({ m, n }: GemmShape, chunkAxis: ChunkAxis, chunkSizes: readonly number[], sides: { readonly unit: number; readonly largest: number }, costOf: (tile: Side) => number | undefined): Side {
+export function defaultTile({ m, n }: GemmShape, chunkAxis: ChunkAxis, chunkSizes: readonly number[], sides: Sides, costOf: (tile: Side) => number | undefined): Side {
   const chunks = chunkSizes.filter((size) => size > 0);
   const rows = chunkAxis === 'rows' ? chunks : [m];
   const columns = chunkAxis === 'columns' ? chunks : [n];
@@ -33,14 +37,14 @@ export function defaultTile({ m, n }: GemmShape, chunkAxis: ChunkAxis, chunkSize
     return cost * beyondEdge(m, tile.m) * beyondEdge(n, tile.n) * straddling(tile.m, rows) * straddling(tile.n, columns) * (1 + Math.min(1, RAGGED_END / stageTiles)) * (divides ? 1 : WORTH_DIVIDING) * shape;
   }
 
-  const tiles = candidateSides(m, rows, sides).flatMap((tileM) => candidateSides(n, columns, sides).map((tileN) => ({ m: tileM, n: tileN, score: score({ m: tileM, n: tileN }) })));
+  const tiles = candidateSides(m, rows, sides.unit, sides.largest.m).flatMap((tileM) => candidateSides(n, columns, sides.unit, sides.largest.n).map((tileN) => ({ m: tileM, n: tileN, score: score({ m: tileM, n: tileN }) })));
   const best = least(tiles, (tile) => tile.score);
   if (best === undefined) throw bug('no candidate for a default tile', { actual: { m, n } });
   return { m: best.m, n: best.n };
 }
 
 /** Powers of two, divisors of the chunks, and even splits of the length, as far as they are multiples of the unit. */
-export function candidateSides(length: number, chunks: readonly number[], { unit, largest }: { readonly unit: number; readonly largest: number }): number[] {
+export function candidateSides(length: number, chunks: readonly number[], unit: number, largest: number): number[] {
   const all = new Set<number>();
   for (let power = unit; power <= largest && (power < 2 * length || power === unit); power *= 2) all.add(power);
   for (const size of new Set(chunks)) for (const divisor of divisors(size, largest)) if (divisor % unit === 0) all.add(divisor);

@@ -38,13 +38,13 @@ export interface Layout {
 /** The ways in which a kernel can cover a tile. */
 export interface Family {
   /** All that a workgroup of any adapter has room for; empty where a tile cannot be covered. */
-  layouts(tile: Pick<Tile, 'm' | 'n'>): readonly Layout[];
+  layouts(tile: Tile): readonly Layout[];
   /** What to say about a tile that has none. */
   readonly needs: string;
   /** Sides of C's tiles are multiples of it. */
   readonly unit: number;
-  /** Longest side of a default tile. */
-  readonly largestSide: number;
+  /** Longest sides of a default tile. */
+  readonly largest: { readonly m: number; readonly n: number };
 }
 
 // ── An invocation owns one rectangle ─────────────────────────────────────────────────────────────────────────────
@@ -57,7 +57,7 @@ const MAX_THREAD_ELEMENTS = 64;
 /** gemm-register and gemm-workgroup: tile m × n = (THREAD_M · LANES_Y) × (THREAD_N · LANES_X). */
 export const RECTANGLES: Family = {
   unit: 1,
-  largestSide: 64,
+  largest: { m: 64, n: 64 },
   needs: `at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements whose sides divide the tile's and are at most ${MAX_THREAD}`,
   layouts: ({ m, n }) =>
     divisors(m, MAX_THREAD).flatMap((threadM) =>
@@ -90,22 +90,23 @@ function rectangleCost(threadM: number, threadN: number, lanes: number): number 
 
 // ── Four invocations share rows and columns ──────────────────────────────────────────────────────────────────────
 
-/** By the fixed arrays in gemm-quad's text. */
+/** Beyond these gemm-quad gains nothing. */
 const MAX_QUAD_ROWS = 16;
 const MAX_QUAD_COLUMNS = 32;
-/** Sums of an invocation beyond which a loop's text no longer fits a core's instruction cache. */
+/** Sums of an invocation, and multiply-adds in a pass of its loop, beyond which the text no longer fits a core's caches. */
 const MAX_QUAD_ELEMENTS = 1280;
+const MAX_QUAD_TEXT = 10_000;
 
 /** gemm-quad: tile m × n = (4 · ROWS · QUADS_Y) × (4 · COLUMNS · QUADS_X). */
 export const QUADS: Family = {
   unit: 4,
-  largestSide: 128,
+  largest: { m: 128, n: 128 },
   needs: `sides that are multiples of 4, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup / 4} quads of at most ${4 * MAX_QUAD_ROWS} rows and ${4 * MAX_QUAD_COLUMNS} columns`,
-  layouts: ({ m, n }) =>
+  layouts: ({ m, n, k }) =>
     m % 4 !== 0 || n % 4 !== 0
       ? []
       : divisors(m / 4, MAX_QUAD_ROWS).flatMap((rows) =>
-          divisors(n / 4, Math.min(MAX_QUAD_COLUMNS, Math.floor(MAX_QUAD_ELEMENTS / (4 * rows)))).flatMap((columns) => {
+          divisors(n / 4, Math.min(MAX_QUAD_COLUMNS, Math.floor(Math.min(MAX_QUAD_ELEMENTS, MAX_QUAD_TEXT / k) / (4 * rows)))).flatMap((columns) => {
             const [quadsX, quadsY] = [n / 4 / columns, m / 4 / rows];
             return 4 * quadsX * quadsY <= BASE_LIMITS.maxComputeInvocationsPerWorkgroup ? [quads(rows, columns, quadsX, quadsY)] : [];
           }),
@@ -126,10 +127,55 @@ function quads(rows: number, columns: number, quadsX: number, quadsY: number): L
 }
 
 /**
- * Nanoseconds of four lanes' multiply-add on the software adapter that it was fitted to, within 5 % from 16 × 4 to
+ * Nanoseconds of four lanes' multiply-add on the software adapter that it was fitted to, within 10 % from 16 × 4 to
  * 64 × 19 (rows × columns of a lane): 1, and its share of ROWS + COLUMNS loads and 3·ROWS swaps.
  */
 const quadCost = (rows: number, columns: number): number => 1 + 5.5 * (1 / (4 * rows) + 1 / (4 * columns)) + (2.9 * 0.75) / columns;
+
+// ── An invocation owns one rectangle, four elements at a time ────────────────────────────────────────────────────
+
+/** gemm-vector: rectangles whose sides are multiples of 4, at a depth that is one. */
+export const VECTORS: Family = {
+  unit: 4,
+  largest: { m: 128, n: 128 },
+  needs: `multiples of 4 throughout, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements with sides of 4, 8 or 16`,
+  layouts: (tile) => (tile.k % 4 !== 0 ? [] : RECTANGLES.layouts(tile).filter(({ constants: { THREAD_M, THREAD_N } }) => THREAD_M % 4 === 0 && THREAD_N % 4 === 0).map((layout) => ({ ...layout, cost: vectorCost(layout) }))),
+};
+
+/** By the reads of workgroup memory for each multiply-add, and whether there are lanes enough to hide what they take; not fitted to any adapter. */
+function vectorCost({ constants: { THREAD_M, THREAD_N }, workgroupSize: [x, y] }: Layout): number {
+  return (1 + 1 / THREAD_M + 1 / THREAD_N) * (1 + 0.2 * Math.max(0, Math.log2(64 / (x * y))));
+}
+
+// ── Invocations share the elements of k ──────────────────────────────────────────────────────────────────────────
+
+/** Elements of k that an invocation of gemm-skinny takes per pass of its loop. */
+const SKINNY_STEP = 4;
+const MOST_SKINNY_ROWS = 16;
+
+/** gemm-skinny: tile m × n = ROWS × (LANES_X · COLUMNS), and k = 4 · LANES_Y; one of its LANES_Y rows of invocations stores. */
+export const SKINNY: Family = {
+  unit: 1,
+  largest: { m: MOST_SKINNY_ROWS, n: 128 },
+  needs: `at most ${MOST_SKINNY_ROWS} rows, a k of ${SKINNY_STEP} times the invocations that share it, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations with at most ${MAX_THREAD} columns each`,
+  layouts: ({ m, n, k }) => {
+    const lanesY = k / SKINNY_STEP;
+    if (m > MOST_SKINNY_ROWS || !Number.isInteger(lanesY)) return [];
+    return divisors(n, Math.min(MAX_THREAD, Math.floor(128 / m))).flatMap((columns) => {
+      const lanesX = n / columns;
+      if (lanesX * lanesY > BASE_LIMITS.maxComputeInvocationsPerWorkgroup) return [];
+      return [
+        {
+          workgroupSize: [lanesX, lanesY, 1] as const,
+          constants: { ROWS: m, COLUMNS: columns, LANES_X: lanesX, LANES_Y: lanesY, STEP_K: SKINNY_STEP },
+          // Loads for each multiply-add; neighbours that load neighbours.
+          cost: (0.3 + 1 / m + 1 / columns) * (1 + 0.1 * Math.max(0, Math.log2(16 / lanesX))),
+          rectangle: (localIndex: number) => ({ row: 0, column: (localIndex % lanesX) * columns, rows: localIndex < lanesX ? m : 0, columns }),
+        },
+      ];
+    });
+  },
+};
 
 export function divisors(length: number, largest: number): number[] {
   const all: number[] = [];

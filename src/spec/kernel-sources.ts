@@ -1,6 +1,8 @@
 // The text of every built-in GEMM kernel by its name: the only place in spec/ that loads a shader file.
 import gemmQuad from '../../shaders/gemm-quad.wgsl';
 import gemmRegister from '../../shaders/gemm-register.wgsl';
+import gemmSkinny from '../../shaders/gemm-skinny.wgsl';
+import gemmVector from '../../shaders/gemm-vector.wgsl';
 import gemmWorkgroup from '../../shaders/gemm-workgroup.wgsl';
 import { sha256Hex } from './parse.ts';
 
@@ -9,6 +11,8 @@ export const KERNEL_SOURCES: Readonly<Record<string, string>> = {
   'gemm-register': gemmRegister,
   'gemm-workgroup': gemmWorkgroup,
   'gemm-quad': gemmQuad,
+  'gemm-vector': gemmVector,
+  'gemm-skinny': gemmSkinny,
 };
 
 /** SHA-256 in hex of a built-in kernel's text; undefined for a name that is not built in. */

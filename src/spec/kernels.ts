@@ -3,7 +3,7 @@
 // for any shape; a default divides the chunks where it can, so that no tile straddles two.
 import { bug } from '../errors.ts';
 import { candidateSides, defaultTile, least } from './default-tile.ts';
-import { BASE_LIMITS, QUADS, RECTANGLES, type Family, type LaneRectangle, type Layout, type TileLimits } from './kernel-layouts.ts';
+import { BASE_LIMITS, QUADS, RECTANGLES, SKINNY, VECTORS, type Family, type LaneRectangle, type Layout, type TileLimits } from './kernel-layouts.ts';
 import type { AdapterTraits, ChunkAxis, GemmShape, Tile } from './spec.ts';
 
 export interface TileProblem {
@@ -40,7 +40,8 @@ interface KernelFacts {
   readonly defaultK: number;
   readonly otherK: readonly number[];
   readonly mostK: number;
-  constantsOfK(k: number): Record<string, number>;
+  /** Besides sizes and layout. */
+  more(shape: GemmShape, tile: Tile, splits: number, lanes: number): Record<string, number>;
   /** Bytes of workgroup memory. */
   workgroupBytes(tile: Tile): number;
 }
@@ -50,9 +51,11 @@ const MOST_REGISTER_STEPS = 4;
 
 export const KERNELS: readonly KernelDescription[] = [
   // It stages nothing, so that a deep tile has no meaning beyond the loads in flight.
-  described({ name: 'gemm-register', needs: [], family: RECTANGLES, defaultK: 2, otherK: [1, 4], mostK: 64, constantsOfK: (k) => ({ STEP_K: Math.min(k, MOST_REGISTER_STEPS) }), workgroupBytes: () => 0 }),
-  described({ name: 'gemm-workgroup', needs: [], family: RECTANGLES, defaultK: 16, otherK: [8, 32], mostK: 64, constantsOfK: (k) => ({ TILE_K: k }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
-  described({ name: 'gemm-quad', needs: ['quads'], family: QUADS, defaultK: 8, otherK: [4, 16], mostK: 16, constantsOfK: (k) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
+  described({ name: 'gemm-register', needs: [], family: RECTANGLES, defaultK: 2, otherK: [1, 4], mostK: 64, more: (_shape, { k }) => ({ STEP_K: Math.min(k, MOST_REGISTER_STEPS) }), workgroupBytes: () => 0 }),
+  described({ name: 'gemm-workgroup', needs: [], family: RECTANGLES, defaultK: 16, otherK: [8, 32], mostK: 64, more: (_shape, { k }) => ({ TILE_K: k }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
+  described({ name: 'gemm-quad', needs: ['quads'], family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: (_shape, { k }) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
+  described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 32], mostK: 64, more: vectorConstants, workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
+  described({ name: 'gemm-skinny', needs: [], family: SKINNY, defaultK: 32, otherK: [4, 16, 64], mostK: 256, more: () => ({}), workgroupBytes: ({ m, n, k }) => (k === 4 ? 0 : k * m * n) }),
 ];
 
 export function kernelNamed(name: string): KernelDescription | undefined {
@@ -68,32 +71,36 @@ export function runsOn({ needs }: KernelDescription, traits: AdapterTraits | und
   return needs.every((need) => traits?.[need] === true);
 }
 
-/** The kernel that is fastest on adapters of this kind, as far as that was measured; one that runs everywhere where the adapter is not known. */
-export function defaultKernel(traits: AdapterTraits | undefined): string {
+/** The kernel that suits this adapter: on software adapters as measured, on others by what GPUs are known to want; where nothing is known, one that runs everywhere. */
+export function defaultKernel({ m }: Pick<GemmShape, 'm'>, traits: AdapterTraits | undefined): string {
   if (traits === undefined) return 'gemm-register';
-  if (!traits.isFallback) return 'gemm-workgroup';
+  if (!traits.isFallback) return m <= SKINNY.largest.m ? 'gemm-skinny' : 'gemm-vector';
   return traits.quads ? 'gemm-quad' : 'gemm-register';
 }
 
-function described({ name, needs, family, defaultK, otherK, mostK, constantsOfK, workgroupBytes }: KernelFacts): KernelDescription {
-  const layoutOf = (tile: Pick<Tile, 'm' | 'n'>): Layout => {
+function described({ name, needs, family, defaultK, otherK, mostK, more, workgroupBytes }: KernelFacts): KernelDescription {
+  const layoutOf = (tile: Tile): Layout => {
     const layout = cheapest(family, tile);
     if (layout === undefined) throw bug('a tile that was never checked', { actual: tile });
     return layout;
   };
   const tileProblem: KernelDescription['tileProblem'] = (tile, limits = BASE_LIMITS) => layoutProblem(family, tile, mostK, limits) ?? memoryProblem(tile, workgroupBytes, limits);
+  const cheapestWithin = (tile: Tile): number | undefined => (workgroupBytes(tile) > BASE_LIMITS.maxComputeWorkgroupStorageSize ? undefined : cheapest(family, tile)?.cost);
   return {
     name,
     needs,
-    constantsFor: ({ m, n, k }, tile, splits = 1) => ({ M: m, N: n, K: k, SPLITS: splits, ...layoutOf(tile).constants, ...constantsOfK(tile.k) }),
+    constantsFor: (shape, tile, splits = 1) => {
+      const { constants, workgroupSize: [x, y] } = layoutOf(tile);
+      return { M: shape.m, N: shape.n, K: shape.k, SPLITS: splits, ...constants, ...more(shape, tile, splits, x * y) };
+    },
     grid: ({ m, n }, tile, splits = 1) => [Math.ceil(n / tile.n), Math.ceil(m / tile.m), splits],
     workgroupSize: (tile) => layoutOf(tile).workgroupSize,
     laneRectangle: (tile, localIndex) => layoutOf(tile).rectangle(localIndex),
-    tileFor: (shape, chunkAxis, chunkSizes) => ({ ...defaultTile(shape, chunkAxis, chunkSizes, { unit: family.unit, largest: family.largestSide }, (tile) => cheapest(family, tile)?.cost), k: defaultK }),
+    tileFor: (shape, chunkAxis, chunkSizes) => ({ ...defaultTile(shape, chunkAxis, chunkSizes, family, (sides) => cheapestWithin({ ...sides, k: defaultK })), k: defaultK }),
     tileProblem,
     tilesWorthTrying: ({ m, n }, chunkAxis, chunkSizes) => {
-      const sides = (length: number, axis: ChunkAxis): number[] => candidateSides(length, axis === chunkAxis ? chunkSizes.filter((size) => size > 0) : [length], { unit: family.unit, largest: 2 * family.largestSide });
-      const tiles = sides(m, 'rows').flatMap((tileM) => sides(n, 'columns').flatMap((tileN) => [defaultK, ...otherK].map((tileK) => ({ m: tileM, n: tileN, k: tileK }))));
+      const sides = (length: number, axis: ChunkAxis, largest: number): number[] => candidateSides(length, axis === chunkAxis ? chunkSizes.filter((size) => size > 0) : [length], family.unit, 2 * largest);
+      const tiles = sides(m, 'rows', family.largest.m).flatMap((tileM) => sides(n, 'columns', family.largest.n).flatMap((tileN) => [defaultK, ...otherK].map((tileK) => ({ m: tileM, n: tileN, k: tileK }))));
       const estimate = (tile: Tile): number => ((Math.ceil(m / tile.m) * tile.m) / m) * ((Math.ceil(n / tile.n) * tile.n) / n) * layoutOf(tile).cost;
       return tiles
         .filter((tile) => tileProblem(tile) === undefined)
@@ -104,8 +111,21 @@ function described({ name, needs, family, defaultK, otherK, mostK, constantsOfK,
   };
 }
 
+/** Vectors where rows of A and slices of K, or rows of B, begin at a multiple of 4. */
+function vectorConstants({ n, k }: GemmShape, tile: Tile, splits: number, lanes: number): Record<string, number> {
+  const slice = Math.ceil(k / splits);
+  return {
+    TILE_K: tile.k,
+    VECTOR_A: k % 4 === 0 ? 1 : 0,
+    VECTOR_B: n % 4 === 0 ? 1 : 0,
+    SLICE: k % 4 === 0 ? Math.ceil(slice / 4) * 4 : slice,
+    LOADS_A: Math.ceil((tile.m * tile.k) / 16 / lanes),
+    LOADS_B: Math.ceil((tile.k * tile.n) / 4 / lanes),
+  };
+}
+
 /** A function of the tile alone. */
-const cheapest = (family: Family, tile: Pick<Tile, 'm' | 'n'>): Layout | undefined => least(family.layouts(tile), ({ cost }) => cost);
+const cheapest = (family: Family, tile: Tile): Layout | undefined => least(family.layouts(tile), ({ cost }) => cost);
 
 function layoutProblem(family: Family, tile: Tile, mostK: number, limits: TileLimits): TileProblem | undefined {
   const { m, n, k } = tile;
@@ -130,5 +150,5 @@ function memoryProblem(tile: Tile, bytesOf: (tile: Tile) => number, { maxCompute
   const bytes = bytesOf(tile);
   if (bytes <= limit) return undefined;
   const most = Math.floor(limit / (bytes / tile.k));
-  return { what: `its slabs take 4·k·(m + n) = ${bytes} bytes of workgroup memory`, limit: `${limit} bytes`, fix: most >= 1 ? `use a k of at most ${most}` : 'use a smaller tile' };
+  return { what: `it takes ${bytes} bytes of workgroup memory`, limit: `${limit} bytes`, fix: most >= 1 ? `use a k of at most ${most}` : 'use a smaller tile' };
 }

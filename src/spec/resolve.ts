@@ -131,7 +131,7 @@ async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis,
     const { name, entry, source, bindings } = request.foreign;
     return { kind: 'foreign', name, hash: await sha256Hex(source), entry, source, bindings };
   }
-  const name = request.kernelName ?? defaultKernel(traits);
+  const name = request.kernelName ?? defaultKernel(gemm, traits);
   const kernel = kernelNamed(name);
   const hash = await kernelHash(name);
   if (!kernel || hash === undefined) throw refusal(unknownKernel(name));

@@ -67,7 +67,7 @@ const A = [10, 11, 12, 13, 14, 15, 16, 17];
 describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) => name))('%s', (name) => {
   const description = kernelNamed(name)!;
   const shape: GemmShape = { m: 7, n: 6, k: 3 };
-  const tile = { m: 4, n: 4, k: 2 };
+  const tile = { m: 4, n: 4, k: 4 };
   const { code } = specialise(KERNEL_SOURCES[name], description.constantsFor(shape, tile));
   const grid = description.grid(shape, tile);
   const workgroupSize = description.workgroupSize(tile);

@@ -19,6 +19,7 @@ import { planOf, settled } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
 import { Page } from '../../src/page/main.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
+import type { CheckChoice } from '../../src/verify/choice.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 
 const page = new Page();
@@ -180,16 +181,16 @@ const hooks = {
     }),
 
   /** Bytes that a run on a device of its own takes at its peak, and what was estimated for it. */
-  memory: async (draft: SpecDraft, baseline: boolean): Promise<{ peak: number; estimate: number }> => {
+  memory: async (draft: SpecDraft, baseline: boolean, check: CheckChoice = 'full'): Promise<{ peak: number; estimate: number }> => {
     const gpu = await Gpu.open(navigator.gpu);
     const footprint = await probeSpec(await page.gpu(), draft);
     const spec = settled(draft, footprint);
     const gemms = new Gemms(gpu, new Arena(gpu), spec);
-    const { report } = await runSpec(gpu, spec, { baseline, memoryLimit: 2 ** 30, isSerial: true });
+    const { report } = await runSpec(gpu, spec, { baseline, check, memoryLimit: 2 ** 30, isSerial: true });
     const { peak } = gpu.memory;
     gpu.device.destroy();
     if (report.failures.length > 0) throw new Error(report.failures[0]!.message);
-    return { peak, estimate: Math.max(probeMemory(spec, gemms.text).total, estimateMemory(spec, planOf(spec, footprint), baseline, gemms).total) };
+    return { peak, estimate: Math.max(probeMemory(spec, gemms.text).total, estimateMemory(spec, planOf(spec, footprint), baseline, gemms, check).total) };
   },
 
   /** Milliseconds of one plain run of the kernel, and of a probe of its footprint: GPU, readback and analysis, compiled before. */

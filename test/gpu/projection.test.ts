@@ -31,7 +31,7 @@ function operandsOf(spec: Spec, device: number, batch: number): { k: number; a: 
 function onHost(spec: Spec, batch: number): number[] {
   const { gemm: { m, n }, devices, seed } = spec;
   const vectors = vectorsOf(seed, n);
-  const sums = new Array<number>(batch * m * VECTORS).fill(0);
+  const sums = Array.from({ length: batch * m * VECTORS }, () => 0);
   for (let device = 0; device < devices; device++) {
     const { k, a, b } = operandsOf(spec, device, batch);
     const { sums: withB } = projected(b, n, vectors);
@@ -82,7 +82,7 @@ gpuTest('one element of a right result is changed: 200 seeds, and never does it 
   const cases = Array.from({ length: 200 }, (_, seed) => {
     const spec: Spec = { ...base, seed };
     const { m, n } = spec.gemm;
-    const result = new Array<number>(m * n).fill(0);
+    const result = Array.from({ length: m * n }, () => 0);
     for (let device = 0; device < spec.devices; device++) {
       const { k, a, b } = operandsOf(spec, device, 1);
       for (let at = 0; at < result.length; at++) for (let step = 0; step < k; step++) result[at]! += a[Math.floor(at / n) * k + step]! * b[step * n + (at % n)]!;
@@ -98,7 +98,7 @@ gpuTest('one contribution missing, counted twice, or swapped with that of anothe
   const spec = await resolveSpec({ m: 13, n: 23, k: 6, devices: 3, seed: 5 });
   const { m, n } = spec.gemm;
   const withWeights = (weights: readonly number[]): number[] => {
-    const result = new Array<number>(m * n).fill(0);
+    const result = Array.from({ length: m * n }, () => 0);
     for (let device = 0; device < spec.devices; device++) {
       const { k, a, b } = operandsOf(spec, device, 1);
       for (let at = 0; at < result.length; at++) for (let step = 0; step < k; step++) result[at]! += weights[device]! * a[Math.floor(at / n) * k + step]! * b[step * n + (at % n)]!;

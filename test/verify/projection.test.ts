@@ -34,7 +34,7 @@ test('vectors are whole residues around 0, their own for each seed, and uniform'
   expect(vectors.every((x) => Math.abs(x) <= (MODULUS - 1) / 2)).toBe(true);
   expect(new Set(vectors).size).toBeGreaterThan(0.99 * vectors.length);
   for (let v = 0; v < VECTORS; v++) {
-    const bins = new Array<number>(32).fill(0);
+    const bins = Array.from({ length: 32 }, () => 0);
     for (let at = v; at < vectors.length; at += VECTORS) bins[Math.floor(((vectors[at]! + (MODULUS - 1) / 2) / MODULUS) * 32)]!++;
     // 31 degrees of freedom: 61.1 is exceeded once in a thousand seeds, and the seed is fixed.
     expect(bins.reduce((sum, count) => sum + (count - 625) ** 2 / 625, 0)).toBeLessThan(61.1);

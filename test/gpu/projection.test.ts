@@ -157,8 +157,13 @@ for (const fault of FAULTS)
   });
 
 gpuTest('batches, splits, layouts and epilogues are projected too, and their faults found', async (page) => {
-  for (const name of ['batched-z', 'split-k-z', 'both-transposed', 'blas-alpha-beta', 'row-bias-after']) {
-    const request: SpecRequest = { m: 24, n: 52, k: 10, devices: 3, foreign: galleryKernel(name) };
+  const kernels: readonly (readonly [string, Record<string, unknown>?])[] = [
+    ['batched-z'], ['split-k-z'], ['both-transposed'], ['blas-alpha-beta'], ['row-bias-after'],
+    // An alpha that is not one unit.
+    ['blas-alpha-beta', { epilogue: { alpha: -1.5, residual: { binding: 'Cin', beta: 0.25 } } }],
+  ];
+  for (const [name, more] of kernels) {
+    const request: SpecRequest = { m: 24, n: 52, k: 10, devices: 3, foreign: galleryKernel(name, more) };
     const { report } = await run(page, { spec: await resolveDraft(request), check: 'projection', baseline: true });
     expect(report.failures, name).toEqual([]);
     expect(report.check, name).toMatchObject({ mode: 'projection', wrong: 0, coverage: 1 });

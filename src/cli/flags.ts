@@ -8,6 +8,7 @@ import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
 import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
 import type { Backend } from '../verify/run-report.ts';
+import { CHECKS, FULL_BY_DEFAULT_FLOP, type CheckChoice } from '../verify/choice.ts';
 
 /** Flags of every command that opens a browser and runs something. */
 export interface GeneralFlags {
@@ -20,6 +21,11 @@ export interface GeneralFlags {
   readonly timeout?: number;
   /** Bytes. */
   readonly memoryLimit?: number;
+}
+
+/** Of the runs, but no part of their Specs. */
+export interface CheckFlags {
+  readonly check?: CheckChoice;
 }
 
 /** Flags that a Spec is made from; `plan` has the same. */
@@ -127,8 +133,9 @@ function word(flags: string, flag: string, words: readonly string[], description
   );
 }
 
+export const checkFlag = () => word('--check <HOW>', '--check', CHECKS, `full: every element against a reference, which costs as much as the run; projection: exact operands by Freivalds' test over all elements, others on seeded rows (default: full up to ${FULL_BY_DEFAULT_FLOP / 1e9} GFLOP, projection above)`);
 export const seedFlag = () => integer('--seed <NUMBER>', '--seed', 'seed of generated operands, 0 to 4294967295 (default: 1)');
-export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline, and --a and --b, which it needs for a run of such files');
+export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline and --check, and --a and --b, which it needs for a run of such files');
 
 /** @param only names of the flags that the command takes; all unless told */
 export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)[]): Command {

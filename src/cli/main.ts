@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, checkFlag, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -23,6 +23,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
 
   addLimitFlags(addBrowserFlags(addReportFlags(program.command('start').summary('the main job: two runs with their baseline').description(manual.start.what))))
     .addOption(seedFlag())
+    .addOption(checkFlag())
     .usage('[flags]')
     .addHelpText('after', manual.start.more)
     .action(async (flags) => finish(await (await import('./start.ts')).startCommand(flags)));
@@ -30,6 +31,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
   const run = program.command('run').summary('run a fused GEMM + collective, check it, report on it').description(manual.run.what);
   addSpecFlags(run)
     .option('--baseline', 'also run GEMM-then-collective with the same kernels, and compare')
+    .addOption(checkFlag())
     .addOption(specFlag());
   addLimitFlags(addBrowserFlags(addReportFlags(run)))
     .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D | --a FILE --b FILE --tp D | --operands trained --tp D | --spec FILE) [flags]')

@@ -12,7 +12,7 @@ import type { RecordedSpec } from '../report/json.ts';
 import type { Environment, RunReport } from '../verify/run-report.ts';
 import { adapterLine, runTable, verdictLine } from '../report/table.ts';
 import type { AdapterTraits, SpecDraft } from '../spec/spec.ts';
-import type { GeneralFlags } from './flags.ts';
+import type { CheckFlags, GeneralFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
 
@@ -35,7 +35,7 @@ export interface PlannedRun {
 }
 
 /** The exit status: 0 when every run is right, 1 when one is wrong. */
-export async function performRuns(planned: readonly PlannedRun[], baseline: boolean, flags: GeneralFlags): Promise<number> {
+export async function performRuns(planned: readonly PlannedRun[], baseline: boolean, flags: GeneralFlags & CheckFlags): Promise<number> {
   // What the flags alone can refuse is refused before a browser starts.
   if (flags.memoryLimit !== undefined) for (const { spec } of planned) checkMemory(leastMemory(spec), flags.memoryLimit, spec);
   const file = flags.json === undefined ? null : claimReportFile(flags.json, flags.force ?? false);
@@ -62,7 +62,7 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
       const spec = (await specFor?.(facts.traits)) ?? anywhere;
       progress.say(`running ${spec.name}`);
       const operandUrls = operands && serveOperands(session, operands, spec.devices);
-      const job: RunJob = { spec, baseline, memoryLimit: flags.memoryLimit ?? defaultMemoryLimit(environment), ...(operandUrls ? { operandUrls } : {}) };
+      const job: RunJob = { spec, baseline, memoryLimit: flags.memoryLimit ?? defaultMemoryLimit(environment), ...(flags.check === undefined ? {} : { check: flags.check }), ...(operandUrls ? { operandUrls } : {}) };
       const { report: measured } = await session.run(job, (step) => progress.show(step));
       for (const path of Object.values(operandUrls ?? {}).flat()) session.withdraw(path);
       const report: RunReport = { ...measured, notes: [...measured.notes, ...remarks.map((reason) => ({ path: 'spec.gemm', reason }))] };

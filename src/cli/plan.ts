@@ -7,6 +7,7 @@ import { checkPlan } from '../plan/check.ts';
 import { builtInFootprint } from '../plan/footprint.ts';
 import { kernelText } from '../gpu/kernel-text.ts';
 import { planOf } from '../plan/plan.ts';
+import { checkChoice } from '../verify/choice.ts';
 import { summaryOf } from '../plan/summary.ts';
 import { planTable } from '../report/plan-table.ts';
 import { specHash } from '../spec/parse.ts';
@@ -41,7 +42,7 @@ export async function planCommand(flags: PlanFlags): Promise<void> {
   void new Faults(spec, plan);
   const summary = summaryOf(spec, plan);
   const hash = await specHash(spec);
-  const memory = estimateMemory(spec, plan, false, { maxSlots: LEAST_SLOTS, text: kernelText(spec.kernel, spec.gemm) });
+  const memory = estimateMemory(spec, plan, false, { maxSlots: LEAST_SLOTS, text: kernelText(spec.kernel, spec.gemm) }, checkChoice(spec, spec.gemm.m).choice);
   process.stdout.write(`${planTable(spec, hash, summary, memory.total)}\n`);
   file?.write(`${JSON.stringify({ version: 1, spec, specHash: hash, plan: summary, memory }, null, 2)}\n`);
 }

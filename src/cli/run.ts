@@ -15,12 +15,12 @@ import { resolveDraft, subLayerAsked } from '../spec/resolve.ts';
 import type { ModelConfig, SpecRequest } from '../spec/resolve.ts';
 import type { Operands, Spec } from '../spec/spec.ts';
 import { givenSpecFlags, specRequest } from './flags.ts';
-import type { GeneralFlags, SpecFlags } from './flags.ts';
+import type { CheckFlags, GeneralFlags, SpecFlags } from './flags.ts';
 import { readKernel } from './kernel-file.ts';
 import { performRuns } from './perform.ts';
 import type { PlannedRun } from './perform.ts';
 
-export interface RunFlags extends GeneralFlags, SpecFlags {
+export interface RunFlags extends GeneralFlags, CheckFlags, SpecFlags {
   readonly baseline?: boolean;
   /** File with a Spec or a report. */
   readonly spec?: string;

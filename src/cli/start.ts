@@ -1,6 +1,6 @@
 // `tilewire start`: the main job, what `npm start` runs. FC-2 of T-NLG with exact operands and FC-2 of a
 // trained Transformer, each fused with its reduce-scatter and compared with GEMM-then-collective.
-import type { GeneralFlags, SpecFlags } from './flags.ts';
+import type { CheckFlags, GeneralFlags, SpecFlags } from './flags.ts';
 import { performRuns } from './perform.ts';
 import { fromFlags } from './run.ts';
 
@@ -9,7 +9,7 @@ export const MAIN_JOB: readonly SpecFlags[] = [
   { operands: 'trained', tp: 4 },
 ];
 
-export type StartFlags = GeneralFlags & Pick<SpecFlags, 'seed'>;
+export type StartFlags = GeneralFlags & CheckFlags & Pick<SpecFlags, 'seed'>;
 
 export async function startCommand(flags: StartFlags): Promise<number> {
   const planned = [];

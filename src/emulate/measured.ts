@@ -24,10 +24,12 @@ export interface MeasuredInput {
   readonly fused: FusedRun;
   readonly plain: BaselineRun | null;
   readonly extraFlops: number;
+  /** What was done beside the fused run. */
+  readonly beside: Pick<Measured, 'operandsMs' | 'checkMs' | 'reportMs'>;
   readonly notes: Note[];
 }
 
-export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, notes }: MeasuredInput): Measured {
+export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, beside, notes }: MeasuredInput): Measured {
   const { m, n } = plan.tiling;
   const { overlapMeasured, interleaved, gpuMs } = overlapOf(fused.groups);
   const note = (fields: readonly string[], reason: string): void => void notes.push(...fields.map((field) => ({ path: `measured.${field}`, reason })));
@@ -48,6 +50,8 @@ export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, 
     plainPartsMs: plain === null ? null : plain.gemmMs + plain.collectiveMs,
     sequentialMs: plain?.sequentialMs ?? null,
     fusedMs: fused.wallMs,
+    ...beside,
+    checkOverFused: (beside.operandsMs + beside.checkMs + beside.reportMs) / fused.wallMs,
     exposedMs: plain === null ? null : fused.wallMs - plain.gemmMs,
     overlapMeasured,
     interleaved,
@@ -59,4 +63,26 @@ export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, 
     counterWaits: fused.counterWaits,
     bufferConflicts: fused.conflicts,
   };
+}
+
+/** The time that making the figures took, which is known when they are made. */
+export const withReport = (measured: Measured, reportMs: number): Measured => ({
+  ...measured,
+  reportMs,
+  checkOverFused: measured.fusedMs === null ? measured.checkOverFused : (measured.operandsMs + measured.checkMs + reportMs) / measured.fusedMs,
+});
+
+/** Wall time of a run's parts, each until the GPU is idle. */
+export class Stopwatch {
+  #since = performance.now();
+
+  constructor(readonly gpu: Gpu) {}
+
+  /** Milliseconds since the last lap. */
+  async lap(): Promise<number> {
+    await this.gpu.idle();
+    const from = this.#since;
+    this.#since = performance.now();
+    return this.#since - from;
+  }
 }

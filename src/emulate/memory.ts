@@ -7,8 +7,10 @@ import type { KernelText } from '../gpu/kernel-text.ts';
 import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
+import type { CheckChoice } from '../verify/choice.ts';
 import { widestDispatch } from './dispatches.ts';
 import { laidOutBytes, operandBuffers, operandBytes, type OperandBuffers, type OperandFacts } from './operands.ts';
+import { projectionBytes } from './projection.ts';
 
 const ELEMENT_BYTES = 4;
 
@@ -47,7 +49,7 @@ export interface MemoryEstimate {
 }
 
 /** GPU memory that a run takes at its peak, bytes; the check's and the baseline's buffers follow the fused run's, whose chunks stay. */
-export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text }: KernelSizes): MemoryEstimate {
+export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text }: KernelSizes, choice: CheckChoice): MemoryEstimate {
   const { devices, gemm: { m, n, k } } = spec;
   const { tiling } = plan;
   const { batch, pitch } = text;
@@ -61,10 +63,13 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   const commands = COMMANDS_BYTES + 2 * devices * (ALIGNMENT + Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length)))) * 4 * (1 + 2 * widestDispatch(plan, maxSlots))) * 2;
   const exact = spec.operands.kind === 'exact';
   const whole = batch * m * pitch * ELEMENT_BYTES;
-  const check = {
+  const reference = {
     what: exact ? 'reference and its operands' : 'plan-order reference',
     bytes: exact ? (batch * m * n + (batch > 1 ? 2 : 1) * m * n + m * k + k * n) * ELEMENT_BYTES + (text.epilogue.residual === null ? 0 : whole) : widestDispatch(plan, maxSlots) * largest * ELEMENT_BYTES + counterBytes,
   };
+  // Where a projection fails, the whole reference follows, once all but the owners' chunks is given back.
+  const received = tiling.chunks.reduce((of, { elements }) => of + elements, 0);
+  const check = exact && choice === 'projection' ? { what: 'projection, or the reference instead of what is given back', bytes: Math.max(projectionBytes(spec, batch), reference.bytes - (chunks - received) * ELEMENT_BYTES - landing) } : reference;
   // The chunks and the links are given back before the baseline takes its whole outputs.
   const rows = tiling.chunks.reduce((sum, chunk) => sum + (chunk.columns === pitch ? 1 : chunk.rows), 0);
   const partial = splitsOf(plan) > 1 ? whole : 0;
@@ -188,16 +193,16 @@ export function chunkBuffer(memory: DeviceMemory, device: number, chunk: number)
 /** Blocks that fit behind `used` elements of a landing buffer. */
 export const fits = (memory: DeviceMemory, plan: Plan, used: number, block: number): boolean => used + plan.tiling.blockElements[block] <= memory.landingElements;
 
-/** Fills a buffer with the poison that shows what was never stored. */
+/** Fills buffers with the poison that shows what was never stored: the largest by a kernel, the others as copies of it, which are cheaper. */
 export function poison(gpu: Gpu, fill: Kernel, buffers: readonly GPUBuffer[]): void {
+  const [largest, ...others] = buffers.toSorted((one, other) => other.size - one.size);
+  if (largest === undefined) return;
   const encoder = gpu.device.createCommandEncoder({ label: 'poison' });
   const pass = encoder.beginComputePass({ label: 'poison' });
   pass.setPipeline(fill.pipeline);
-  for (const buffer of buffers) {
-    pass.setBindGroup(0, gpu.bind(fill, 0, { words: buffer }));
-    pass.dispatchWorkgroups(Math.min(1024, Math.ceil(buffer.size / 256)));
-  }
+  pass.setBindGroup(0, gpu.bind(fill, 0, { words: largest }));
+  pass.dispatchWorkgroups(Math.min(1024, Math.ceil(largest.size / 256)));
   pass.end();
+  for (const buffer of others) encoder.copyBufferToBuffer(largest, 0, buffer, 0, buffer.size);
   gpu.device.queue.submit([encoder.finish()]);
 }
-

@@ -92,6 +92,9 @@ function rounded({ a, b }: DeviceMatrices, { halves }: OperandFacts, notes: { pa
   return { a: halves.a ? round(a, 'a') : a, b: halves.b ? round(b, 'b') : b };
 }
 
+/** Of the shader: what a workgroup fills of a row. */
+const COLUMNS_PER_BLOCK = 4096;
+
 /** Generates matrices on the GPU: the twin of spec/operands.ts's fillOperand. */
 export async function matrixFill(gpu: Gpu, arena: Arena): Promise<(buffer: GPUBuffer, fill: OperandFill) => void> {
   const kernel = await gpu.kernel('operands', SHADERS.operands, 'fill_operand');
@@ -105,7 +108,7 @@ export async function matrixFill(gpu: Gpu, arena: Arena): Promise<(buffer: GPUBu
     const pass = encoder.beginComputePass({ label: buffer.label });
     pass.setPipeline(kernel.pipeline);
     pass.setBindGroup(0, gpu.bind(kernel, 0, { params, output: buffer }));
-    pass.dispatchWorkgroups(Math.min(4096, rows * Math.ceil(columns / 1024)));
+    pass.dispatchWorkgroups(Math.min(4096, rows * Math.ceil(columns / COLUMNS_PER_BLOCK)));
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
   };

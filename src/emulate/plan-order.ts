@@ -19,7 +19,23 @@ export interface PlanOrder {
   readonly reason?: string;
   /** Elements that differ, the first of each row, by row. */
   readonly different: readonly Different[];
+  /** Share of all elements that were made again and compared. */
+  readonly coverage: number;
 }
+
+export interface PlanOrderInput {
+  readonly gpu: Gpu;
+  readonly spec: Spec;
+  readonly plan: Plan;
+  readonly gemms: Gemms;
+  readonly operands: DeviceMemory['operands'];
+  readonly log: EventLog;
+  /** Rows of C out of which some are taken, with all that the tiles hold which they touch; null for all of C. */
+  readonly among: Uint32Array | null;
+}
+
+/** Of all elements, what the tiles that are made again may hold, unless one row touches more. */
+const MOST_SHARE = 1 / 32;
 
 export interface Different {
   readonly row: number;
@@ -70,13 +86,62 @@ const isWhole = (sum: Sum | null, contributions: number): boolean => {
   return terms.length === contributions && new Set(terms).size === contributions;
 };
 
+/**
+ * Rows of `among` whose tiles hold at most `MOST_SHARE` of C, the first always; of each row the tiles that it touches, as flags.
+ * Rows come in an order that begins far apart, by the golden ratio.
+ */
+export function tilesOfRows(plan: Plan, among: Uint32Array): { readonly tiles: Uint8Array; readonly rows: number } {
+  const { tiling } = plan;
+  const elements = tiling.m * tiling.n;
+  const tiles = new Uint8Array(tiling.tiles);
+  const touching = partsByRow(plan);
+  const order = [...among.keys()].map((at) => ({ row: among[at], key: (at * 0.6180339887498949) % 1 })).toSorted((one, other) => one.key - other.key);
+  let rows = 0;
+  let taken = 0;
+  for (const { row } of order) {
+    const more = touching(row).filter((tile) => tiles[tile] === 0);
+    const cost = more.reduce((sum, tile) => sum + elementsOfTile(plan, tile), 0);
+    if (rows > 0 && taken + cost > MOST_SHARE * elements) continue;
+    for (const tile of more) tiles[tile] = 1;
+    taken += cost;
+    rows++;
+  }
+  return { tiles, rows };
+}
+
+function elementsOfTile({ tiling }: Plan, tile: number): number {
+  let sum = 0;
+  for (const part of tiling.tileParts[tile]) for (let piece = part * tiling.wavefronts; piece < (part + 1) * tiling.wavefronts; piece++) sum += tiling.pieceElements[piece];
+  return sum;
+}
+
+/** Tiles that store something of a row of C. */
+function partsByRow({ tiling }: Plan): (row: number) => number[] {
+  return (row) => {
+    const found = new Set<number>();
+    for (const [j, chunk] of tiling.chunks.entries()) {
+      if (row < chunk.row || row >= chunk.row + chunk.rows || chunk.elements === 0) continue;
+      const from = (row - chunk.row) * chunk.columns;
+      for (let part = tiling.chunkParts[j]; part < tiling.chunkParts[j + 1]; part++)
+        for (let run = tiling.pieceRuns[part * tiling.wavefronts]; run < tiling.pieceRuns[(part + 1) * tiling.wavefronts]; run++)
+          if (tiling.runs[2 * run] < from + chunk.columns && tiling.runs[2 * run] + tiling.runs[2 * run + 1] > from) {
+            found.add(tiling.partTile[part]);
+            break;
+          }
+    }
+    return [...found];
+  };
+}
+
 /** @param after what the owner adds to an element at last @param result bits of the m × n result, row-major */
-export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemms: Gemms, operands: DeviceMemory['operands'], log: EventLog, after: ((row: number, column: number) => number) | null, result: Uint32Array, progress: (done: number) => void): Promise<PlanOrder> {
+export async function checkPlanOrder({ gpu, spec, plan, gemms, operands, log, among }: PlanOrderInput, after: ((row: number, column: number) => number) | null, result: Uint32Array, progress: (done: number) => void): Promise<PlanOrder> {
   const { tiling, devices } = plan;
   const splits = splitsOf(plan);
   const order = sums(plan, log);
   const broken = order.findIndex((sum) => !isWhole(sum, devices * splits));
-  if (broken >= 0) return { exact: null, reason: `part ${broken} does not add up every device's contribution once`, different: [] };
+  if (broken >= 0) return { exact: null, reason: `part ${broken} does not add up every device's contribution once`, different: [], coverage: 0 };
+  const chosen = among === null ? null : tilesOfRows(plan, among).tiles;
+  let compared = 0;
   const arena = new Arena(gpu);
   try {
     const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, [undefined]);
@@ -87,7 +152,8 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemms: Ge
     const different = new Map<number, Different>();
     for (const [j, chunk] of tiling.chunks.entries()) {
       if (chunk.elements === 0) continue;
-      const tiles = [...tiling.partTile.subarray(tiling.chunkParts[j], tiling.chunkParts[j + 1])];
+      const tiles = [...tiling.partTile.subarray(tiling.chunkParts[j], tiling.chunkParts[j + 1])].filter((tile) => chosen?.[tile] !== 0);
+      if (tiles.length === 0) continue;
       const contributions: Float32Array[] = [];
       for (let contribution = 0; contribution < devices * splits; contribution++) {
         const device = Math.floor(contribution / splits);
@@ -117,20 +183,22 @@ export async function checkPlanOrder(gpu: Gpu, spec: Spec, plan: Plan, gemms: Ge
         }
         contributions.push(new Float32Array((await readBack(gpu, mine, chunk.elements * 4)).buffer));
       }
-      compareChunk(plan, j, order as readonly Sum[], contributions, after, result, different);
+      compared += compareChunk(plan, j, chosen, order as readonly Sum[], contributions, after, result, different);
       progress(j + 1);
     }
     gpu.check();
-    return { exact: different.size === 0, different: [...different.values()].toSorted((one, other) => one.row - other.row || one.column - other.column) };
+    return { exact: different.size === 0, coverage: compared / result.length, different: [...different.values()].toSorted((one, other) => one.row - other.row || one.column - other.column) };
   } finally {
     arena.destroy();
   }
 }
 
-function compareChunk({ tiling }: Plan, j: number, order: readonly Sum[], contributions: readonly Float32Array[], after: ((row: number, column: number) => number) | null, result: Uint32Array, different: Map<number, Different>): void {
+/** @returns elements compared */
+function compareChunk({ tiling }: Plan, j: number, chosen: Uint8Array | null, order: readonly Sum[], contributions: readonly Float32Array[], after: ((row: number, column: number) => number) | null, result: Uint32Array, different: Map<number, Different>): number {
   const chunk = tiling.chunks[j];
   const value = new Float32Array(1);
   const bits = new Uint32Array(value.buffer);
+  let compared = 0;
   const valueOf = (sum: Sum, at: number): number => {
     let total = 0;
     for (let index = 0; index < sum.length; index++) {
@@ -141,8 +209,10 @@ function compareChunk({ tiling }: Plan, j: number, order: readonly Sum[], contri
     return total;
   };
   for (let part = tiling.chunkParts[j]; part < tiling.chunkParts[j + 1]; part++) {
+    if (chosen?.[tiling.partTile[part]] === 0) continue;
     for (let run = tiling.pieceRuns[part * tiling.wavefronts]; run < tiling.pieceRuns[(part + 1) * tiling.wavefronts]; run++)
       for (let at = tiling.runs[2 * run], end = at + tiling.runs[2 * run + 1]; at < end; at++) {
+        compared++;
         const { row, column } = elementAt(chunk, at);
         value[0] = valueOf(order[part], at);
         if (after !== null) value[0] += after(row, column);
@@ -150,4 +220,5 @@ function compareChunk({ tiling }: Plan, j: number, order: readonly Sum[], contri
         if (bitsWrong(bits[0], actual) && !different.has(row)) different.set(row, { row, column, expected: value[0], actual: new Float32Array(Uint32Array.of(actual).buffer)[0] });
       }
   }
+  return compared;
 }

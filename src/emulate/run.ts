@@ -12,6 +12,7 @@ import { ownerOf, planOf, settled, splitsOf } from '../plan/plan.ts';
 import { specHash } from '../spec/parse.ts';
 import type { SpecDraft } from '../spec/spec.ts';
 import { checkTracker } from '../tracker/tracker.ts';
+import { checkChoice, type CheckChoice } from '../verify/choice.ts';
 import type { RunReport } from '../verify/run-report.ts';
 import { runBaseline } from './baseline.ts';
 import { checkValues } from './check.ts';
@@ -24,7 +25,7 @@ import type { TimedGroup } from './frame.ts';
 import { runFused } from './fused.ts';
 import { checkNeeds, Gemms } from './gemms.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
-import { measured, type Note } from './measured.ts';
+import { measured, Stopwatch, withReport, type Note } from './measured.ts';
 import { checkLinear } from './linearity.ts';
 import { laidOut, operandSource, type DeviceMatrices } from './operands.ts';
 import { replayed } from './replayed.ts';
@@ -34,6 +35,8 @@ const MOST_CHUNKS = 2048;
 
 export interface RunOptions {
   readonly baseline: boolean;
+  /** By size where it is not said. */
+  readonly check?: CheckChoice;
   /** Bytes. */
   readonly memoryLimit: number;
   /** Whether the adapter runs one dispatch at a time (measured, see gpu/adapter.ts). */
@@ -44,7 +47,7 @@ export interface RunOptions {
 }
 
 /** @returns the report, the bits of the result, batch·m × n, the event log and the timed groups of the fused run; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, matrices, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog; groups: readonly TimedGroup[] }> {
+export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: asked, memoryLimit, isSerial, matrices, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog; groups: readonly TimedGroup[] }> {
   const arena = new Arena(gpu);
   try {
     checkMemory(leastMemory(draft), memoryLimit, draft);
@@ -67,14 +70,20 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     const unsound = checkPlan(plan);
     if (unsound.length > 0) throw bug('the Plan does not hold', { lines: unsound });
     const faults = new Faults(spec, plan);
-    checkMemory(estimateMemory(spec, plan, baseline, gemms), memoryLimit, spec);
+    const { choice, reason } = checkChoice(spec, plan.tiling.m, asked);
+    notes.push({ path: 'check.mode', reason: `--check ${choice}: ${reason}` });
+    checkMemory(estimateMemory(spec, plan, baseline, gemms, choice), memoryLimit, spec);
 
+    const clock = new Stopwatch(gpu);
     const memory = allocate(arena, spec, plan, gemms.text, bindings);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
     poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
     const after = await epilogue.after(gpu, arena);
+    const operandsMs = await clock.lap();
     const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress: (done, total) => progress('fused', done, total) });
 
+    await clock.lap();
+    const eventHash = sha256(fused.log.bytes());
     const failures: { code: string; message: string }[] = [];
     const fail = (code: string, problems: readonly string[]): void => {
       for (const message of problems) failures.push({ code, message });
@@ -90,8 +99,11 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
 
     notes.push(...straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots));
     const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, ownerOf(plan, chunk), chunk);
-    const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemms, operands, epilogue, memory, log: fused.log, owned, notes, progress });
+    const received = new Set(plan.tiling.chunks.flatMap(({ elements }, j) => (elements === 0 ? [] : [owned(j)])));
+    const release = (): void => arena.release([...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null && !received.has(buffer)) as GPUBuffer[]);
+    const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemms, operands, epilogue, memory, log: fused.log, owned, choice, release, notes, progress });
     fail('WRONG_VALUES', messages);
+    const checkMs = await clock.lap();
 
     let plain = null;
     if (baseline) {
@@ -101,6 +113,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
       if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);
     }
     gpu.check();
+    await clock.lap();
     const counts = fused.trackers.map((tracker) => tracker.counts);
     const sum = (key: keyof (typeof counts)[number]): number => counts.reduce((total, of) => total + of[key], 0);
     const report: RunReport = {
@@ -108,15 +121,15 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
       specHash: await specHash(spec),
       kernel: { tiles: plan.tiling.tileParts.filter((parts) => parts.length > 0).length, batch, splits: splitsOf(plan), ldc: gemms.text.pitch },
       check,
-      causality: { events: fused.log.length, violations: violations.length, eventHash: await sha256(fused.log.bytes()) },
+      causality: { events: fused.log.length, violations: violations.length, eventHash: await eventHash },
       ledger: { balanced: unbalanced.length === 0, total: totalOf(rows), devices: rows },
       tracker: { pieces: sum('pieces'), updates: sum('updates'), triggers: sum('triggers'), peakEntries: Math.max(...counts.map(({ peakEntries }) => peakEntries)), overflows: sum('overflows') },
-      measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), notes }),
+      measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), beside: { operandsMs, checkMs, reportMs: 0 }, notes }),
       replayed: replayed({ plan, fused, plain, notes }),
       notes,
       failures,
     };
-    return { report, result, log: fused.log, groups: fused.groups };
+    return { report: { ...report, measured: withReport(report.measured, await clock.lap()) }, result, log: fused.log, groups: fused.groups };
   } finally {
     arena.destroy();
   }

@@ -9,6 +9,7 @@ import operands from '../../shaders/operands.wgsl';
 import outputSpace from '../../shaders/output-space.wgsl';
 import packHalves from '../../shaders/pack-halves.wgsl';
 import probeSpace from '../../shaders/probe-space.wgsl';
+import projection from '../../shaders/projection.wgsl';
 import quads from '../../shaders/quads.wgsl';
 import reference from '../../shaders/reference.wgsl';
 import scale from '../../shaders/scale.wgsl';
@@ -17,4 +18,4 @@ import transfer from '../../shaders/transfer.wgsl';
 import transpose from '../../shaders/transpose.wgsl';
 import vectorStores from '../../shaders/vector-stores.wgsl';
 
-export const SHADERS = { accumulate, compare, epilogue, fill, linear, nmc, operands, outputSpace, packHalves, probeSpace, quads, reference, scale, splitSpace, transfer, transpose, vectorStores };
+export const SHADERS = { accumulate, compare, epilogue, fill, linear, nmc, operands, outputSpace, packHalves, probeSpace, projection, quads, reference, scale, splitSpace, transfer, transpose, vectorStores };

@@ -3,6 +3,7 @@
 import type { ErrorRecord } from '../errors.ts';
 import type { AdapterFacts } from '../gpu/adapter.ts';
 import type { Event } from '../events/log.ts';
+import type { CheckChoice } from '../verify/choice.ts';
 import type { RunReport } from '../verify/run-report.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { SpecDraft } from '../spec/spec.ts';
@@ -11,6 +12,8 @@ export interface RunJob {
   readonly spec: SpecDraft;
   /** Also run GEMM-then-collective with the same kernels. */
   readonly baseline: boolean;
+  /** How the result is checked; by its size where this is not said. */
+  readonly check?: CheckChoice;
   /** Bytes of GPU memory that the run may ask for; estimated and refused before anything is allocated. */
   readonly memoryLimit: number;
   /** For operands of kind `trained` and `files`: by device d, paths on the page's own server of raw little-endian f32, row-major: A_d is m × k_d, B_d is k_d × n, with k_d = `depthOf`. Each is made when it is fetched. */

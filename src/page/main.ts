@@ -38,7 +38,7 @@ export class Page implements PageApi {
     return outcome(this.gpu().then(async (gpu) => toOwnerRuns(await probeSpec(gpu, spec))));
   }
 
-  async #run({ spec, baseline, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {
+  async #run({ spec, baseline, check, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {
     const gpu = await this.gpu();
     const { isSerial } = (await this.#adapterFacts()).environment.adapter;
     const { m, n } = spec.gemm;
@@ -48,7 +48,7 @@ export class Page implements PageApi {
         : { a: await slices(operandUrls.a, (device) => m * depthOf(spec, device)), b: await slices(operandUrls.b, (device) => depthOf(spec, device) * n) };
     if ((spec.operands.kind === 'trained' || spec.operands.kind === 'files') && matrices === undefined) throw bug('the operands were not served');
     const progress = (step: string, done: number, total: number): void => this.heard({ step, done, total });
-    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, isSerial, progress, ...(matrices === undefined ? {} : { matrices }) });
+    const { report, result, log } = await runSpec(gpu, spec, { baseline, memoryLimit, isSerial, progress, ...(check === undefined ? {} : { check }), ...(matrices === undefined ? {} : { matrices }) });
     return { report, ...(keepOutput === true ? { output: [...new Float32Array(result.buffer)] } : {}), ...(keepEvents === true ? { events: [...log] } : {}) };
   }
 }

@@ -14,6 +14,10 @@ export const MEASURED_FIGURES: readonly Figure[] = [
   { name: 'plainPartsMs', unit: 'ms', definition: 'gemmMs + collectiveMs' },
   { name: 'sequentialMs', unit: 'ms', definition: 'wall time of GEMM-then-collective with the same kernels' },
   { name: 'fusedMs', unit: 'ms', definition: 'wall time of the fused run, first submit to last completion, check excluded' },
+  { name: 'operandsMs', unit: 'ms', definition: 'wall time of making all operands and poisoning all outputs, before the fused run' },
+  { name: 'checkMs', unit: 'ms', definition: 'wall time of checking values, causality, trackers and ledger (but not the baseline\'s values)' },
+  { name: 'reportMs', unit: 'ms', definition: 'wall time of hashes and figures, after the check' },
+  { name: 'checkOverFused', unit: 'ratio', definition: '(operandsMs + checkMs + reportMs) / fusedMs' },
   { name: 'exposedMs', unit: 'ms', definition: 'fusedMs − gemmMs: what the collective still adds; may be negative' },
   { name: 'overlapMeasured', unit: 'ratio', definition: 'share of transfer + reduction time during which a GEMM ran too (GPU intervals)' },
   { name: 'interleaved', unit: 'ratio', definition: 'share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended' },
@@ -43,10 +47,10 @@ export interface Term {
 }
 
 export const CHECK_TERMS: readonly Term[] = [
-  { name: 'check', definition: 'the scattered result against a reference by a plain kernel of another structure: exact = equal bits; bounded = within a float64 error bound' },
+  { name: 'check', definition: 'the scattered result against a reference by a plain kernel of another structure: exact = equal bits; bounded = within a float64 error bound; projection = exact, by Freivalds\' test: C·x = Σ A_d·(B_d·x) modulo a prime p for r seeded vectors x, which a wrong result passes with probability at most p^−r; where it fails, every element is compared' },
   { name: 'coverage', definition: 'share of all elements of the result that was compared' },
   { name: 'maxError, bound', definition: 'the largest |c − ref|, and the bound at that element' },
-  { name: 'bitExactPlanOrder', definition: 'equal, bit for bit, to the same kernels adding in the order in which the event log says that updates were applied' },
+  { name: 'bitExactPlanOrder', definition: 'equal, bit for bit, to the same kernels adding in the order in which the event log says that updates were applied; of a large run on the tiles that some seeded rows touch, with their share' },
   { name: 'causality', definition: 'over the event log: no trigger before its last update, no read of a piece before it was complete' },
   { name: 'tracker', definition: 'sums over devices: pieces counted, updates (landed writes per piece), triggers fired; peak = most entries in use on any device' },
 ];

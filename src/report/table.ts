@@ -157,11 +157,12 @@ function operandsText(operands: Operands): string {
 function verdicts({ check, causality, tracker }: RunReport, footnotes: Footnotes): Row[] {
   const compared = Math.round(check.elements * check.coverage);
   const show = (value: number | null, path: string) => (value === null ? `${DASH}${footnotes.mark(path)}` : threeDigitsOrExponent(value));
-  const planOrder = check.bitExactPlanOrder === null ? `${DASH}${footnotes.mark('check.bitExactPlanOrder')}` : `${check.bitExactPlanOrder ? 'bit for bit' : `DIFFERS${footnotes.mark('check.bitExactPlanOrder')}`}`;
+  const planOrder = check.bitExactPlanOrder === null ? `${DASH}${footnotes.mark('check.bitExactPlanOrder')}` : `${check.bitExactPlanOrder ? 'bit for bit' : `DIFFERS${footnotes.mark('check.bitExactPlanOrder')}`}${check.planOrderCoverage === 1 || check.planOrderCoverage === null ? '' : ` (${(check.planOrderCoverage * 100).toPrecision(3)} % compared)`}`;
   const share = check.coverage === 1 ? 'all' : `${(check.coverage * 100).toPrecision(3)} %`;
   return [
-    ['check', `${check.wrong === 0 ? 'right' : 'WRONG'}: ${check.mode}, ${check.wrong} of ${compared} elements wrong (${share} of ${check.elements} compared)`],
+    ['check', `${check.wrong === 0 ? 'right' : 'WRONG'}: ${check.mode}${footnotes.mark('check.mode')}, ${check.wrong} of ${compared} elements wrong (${share} of ${check.elements} compared)`],
     ['', `max error ${show(check.maxError, 'check.maxError')}, bound ${show(check.bound, 'check.bound')}; plan-order reference ${planOrder}`],
+    ...(check.freivalds === null ? [] : [['', `Freivalds' test, ${check.freivalds.vectors} vectors modulo p = ${check.freivalds.modulus}: a wrong result passes with probability at most p^-${check.freivalds.vectors} = ${check.freivalds.probability.toExponential(2)}`] satisfies Row]),
     ['output', `sha256 ${check.outputHash}`],
     ['causality', `${causality.violations === 0 ? 'holds' : `${causality.violations} VIOLATIONS`} over ${causality.events} events, order sha256 ${causality.eventHash}`],
     ['tracker', `${tracker.pieces} pieces, ${tracker.updates} updates, ${tracker.triggers} triggers; at most ${tracker.peakEntries} entries in use on a device, ${tracker.overflows} overflows`],

@@ -45,14 +45,21 @@ export function proveExact({ maxA, maxB, kTotal, columnSumB, rowSumA }: Magnitud
  * beta are f32, so whole multiples of some 2^−q, and so is all that is added up: it is exact as long as it stays below
  * 2^24 of these units. The product alone, before it is scaled, counts in ones.
  */
-export function proveGenerated(range: number, kTotal: number, { alpha, bias, residual }: Epilogue, limit = F32_EXACT_LIMIT): ExactProof {
+export function proveGenerated(range: number, kTotal: number, epilogue: Epilogue, limit = F32_EXACT_LIMIT): ExactProof {
+  const { alpha, bias, residual } = epilogue;
   const product = proveExact({ maxA: range, maxB: range, kTotal }, limit);
   const beta = residual?.beta ?? 0;
-  let units = 1;
-  while (!Number.isInteger(alpha * units) || !Number.isInteger(beta * units)) units *= 2;
+  const units = unitsOf(epilogue);
   const scaled = units * (Math.abs(alpha) * range * range * kTotal + (bias === null ? 0 : range) + Math.abs(beta) * range);
   const bound = Math.max(product.bound, scaled);
   return { holds: bound <= limit, bound, limit };
+}
+
+/** 2^q of the proof above: elements of C are whole multiples of 1 / units. */
+export function unitsOf({ alpha, residual }: Epilogue): number {
+  let units = 1;
+  while (!Number.isInteger(alpha * units) || !Number.isInteger((residual?.beta ?? 0) * units)) units *= 2;
+  return units;
 }
 
 /** Largest r ≤ 4 for which generated values in −r..r over `kTotal` products are proven exact; 0 where none is. */

@@ -17,7 +17,7 @@ export interface OperandStream {
 
 export interface OperandFill extends OperandStream {
   readonly kind: keyof typeof KIND;
-  /** Largest magnitude of an exact value, 1..32767; ignored for the others. */
+  /** Largest magnitude of an exact value, 1..128 (beyond that the shader's arithmetic is not exact; a Spec's is at most 4); ignored for the others. */
   readonly range: number;
   readonly rows: number;
   readonly columns: number;

@@ -38,7 +38,8 @@ export interface WrongElement {
 }
 
 export interface Check {
-  readonly mode: 'exact' | 'bounded';
+  /** `projection`: exact too, but by Freivalds' test, and element by element only where that fails. */
+  readonly mode: 'exact' | 'projection' | 'bounded';
   /** Elements of the whole result, and the share of them that was compared. */
   readonly elements: number;
   readonly coverage: number;
@@ -47,6 +48,10 @@ export interface Check {
   readonly maxError: number | null;
   readonly bound: number | null;
   readonly bitExactPlanOrder: boolean | null;
+  /** Share of all elements that were compared with the plan order; null where none was. */
+  readonly planOrderCoverage: number | null;
+  /** Of mode `projection`: vectors of the test, the prime, and modulus^−vectors, the probability at most that a wrong result passes. */
+  readonly freivalds: { readonly vectors: number; readonly modulus: number; readonly probability: number } | null;
   readonly firstWrong: readonly WrongElement[];
   /** SHA-256 over the result's bits in row-major order: equal for equal Specs on one adapter. */
   readonly outputHash: string;
@@ -58,6 +63,11 @@ export interface Measured {
   readonly plainPartsMs: number | null;
   readonly sequentialMs: number | null;
   readonly fusedMs: number | null;
+  /** Beside the fused run: operands and poison before it; check of values, causality, trackers and ledger after it; hashes and figures. */
+  readonly operandsMs: number;
+  readonly checkMs: number;
+  readonly reportMs: number;
+  readonly checkOverFused: number;
   readonly exposedMs: number | null;
   readonly overlapMeasured: number | null;
   readonly interleaved: number | null;

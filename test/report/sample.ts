@@ -33,7 +33,7 @@ export const run: RunReport = {
   },
   specHash: 'b'.repeat(64),
   kernel: { tiles: 1064, batch: 1, splits: 1, ldc: 4256 },
-  check: { mode: 'exact', elements: 1089536, coverage: 1, wrong: 0, maxError: 0, bound: 0, bitExactPlanOrder: null, firstWrong: [], outputHash: 'c'.repeat(64) },
+  check: { mode: 'exact', elements: 1089536, coverage: 1, wrong: 0, maxError: 0, bound: 0, bitExactPlanOrder: null, planOrderCoverage: null, freivalds: null, firstWrong: [], outputHash: 'c'.repeat(64) },
   causality: { events: 5000, violations: 0, eventHash: 'd'.repeat(64) },
   ledger: {
     balanced: true,
@@ -46,7 +46,7 @@ export const run: RunReport = {
     collectiveMs: 100,
     plainPartsMs: 8100,
     sequentialMs: 8200,
-    fusedMs: 8400,
+    fusedMs: 8400, operandsMs: 310, checkMs: 420, reportMs: 18, checkOverFused: 0.0891,
     exposedMs: 400,
     overlapMeasured: 0,
     interleaved: 0.83,

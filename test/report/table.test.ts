@@ -31,21 +31,25 @@ test('a right run', () => {
       tracker    7616 pieces, 15232 updates, 952 triggers; at most 131 entries in use on a device, 0 overflows
       ledger     balanced: store 30.5 MB, transfer 26.1 MB, link 30.5 MB, reduction 30.5 MB (sums over devices, GB = 1e9 bytes)
 
-      gemmMs           8.00 s  GPU time of all devices' uninstrumented GEMMs, one dispatch each (here 4.64 GFLOP/s)
-      collectiveMs     100 ms  GPU time of the copies and reductions over the same bytes
-      plainPartsMs     8.10 s  gemmMs + collectiveMs
-      sequentialMs     8.20 s  wall time of GEMM-then-collective with the same kernels
-      fusedMs          8.40 s  wall time of the fused run, first submit to last completion, check excluded
-      exposedMs        400 ms  fusedMs − gemmMs: what the collective still adds; may be negative
-      overlapMeasured       0  share of transfer + reduction time during which a GEMM ran too (GPU intervals)
-      interleaved       0.830  share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended
-      gpuBusy           0.990  GPU time of all dispatch groups over fusedMs
-      stageEfficiency   0.970  mean GEMM rate of a stage over that of the whole GEMM in one dispatch
-      extraFlops            0  FLOPs of tiles run again because they touch more chunks than one dispatch binds
-      stages              256  GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K
-      tailLimited          no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
-      counterWaits          0  times that the host had to wait for counters before it could encode an epoch
-      bufferConflicts       7  dispatches that touch a chunk memory which an earlier one of their epoch writes
+      gemmMs            8.00 s  GPU time of all devices' uninstrumented GEMMs, one dispatch each (here 4.64 GFLOP/s)
+      collectiveMs      100 ms  GPU time of the copies and reductions over the same bytes
+      plainPartsMs      8.10 s  gemmMs + collectiveMs
+      sequentialMs      8.20 s  wall time of GEMM-then-collective with the same kernels
+      fusedMs           8.40 s  wall time of the fused run, first submit to last completion, check excluded
+      operandsMs        310 ms  wall time of making all operands and poisoning all outputs, before the fused run
+      checkMs           420 ms  wall time of checking values, causality, trackers and ledger (but not the baseline's values)
+      reportMs         18.0 ms  wall time of hashes and figures, after the check
+      checkOverFused    0.0891  (operandsMs + checkMs + reportMs) / fusedMs
+      exposedMs         400 ms  fusedMs − gemmMs: what the collective still adds; may be negative
+      overlapMeasured        0  share of transfer + reduction time during which a GEMM ran too (GPU intervals)
+      interleaved        0.830  share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended
+      gpuBusy            0.990  GPU time of all dispatch groups over fusedMs
+      stageEfficiency    0.970  mean GEMM rate of a stage over that of the whole GEMM in one dispatch
+      extraFlops             0  FLOPs of tiles run again because they touch more chunks than one dispatch binds
+      stages               256  GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K
+      tailLimited           no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
+      counterWaits           0  times that the host had to wait for counters before it could encode an epoch
+      bufferConflicts        7  dispatches that touch a chunk memory which an earlier one of their epoch writes
 
       replayed, measured durations, scheduled on real devices: 1 compute, 1 link to each peer, 1 memory lane each
       replayed.gemmMs         1.00 s  the longest plain GEMM of any device: all compute at once

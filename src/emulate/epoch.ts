@@ -192,13 +192,14 @@ export class EpochEncoder {
   /** One record per existing piece of the blocks, packed in the landing buffer in this order. */
   #items(layout: typeof ITEM.nmc, blocks: readonly Arrival[], more: (piece: number) => Record<string, number>): { offset: number; size: number; count: number } {
     const { tiling } = this.plan;
+    const { pieceRuns } = this.memory;
     const offset = this.#records.align();
     let count = 0;
     for (const { block, landing } of blocks) {
       let at = landing;
       for (let piece = tiling.blockParts[block] * tiling.wavefronts; piece < tiling.blockParts[block + 1] * tiling.wavefronts; piece++) {
         if (tiling.pieceElements[piece] === 0) continue;
-        this.#records.add(layout, { first_run: tiling.pieceRuns[piece], runs: tiling.pieceRuns[piece + 1] - tiling.pieceRuns[piece], landing: at, ...more(piece) });
+        this.#records.add(layout, { first_run: pieceRuns[piece], runs: pieceRuns[piece + 1] - pieceRuns[piece], landing: at, ...more(piece) });
         at += tiling.pieceElements[piece];
         count++;
       }

@@ -12,6 +12,7 @@ import { probeSpec } from '../../src/emulate/footprint.ts';
 import { EpilogueValues } from '../../src/emulate/epilogue.ts';
 import { Gemms } from '../../src/emulate/gemms.ts';
 import { laidOut, operandBuffers, operandSource, PLAIN_OPERANDS } from '../../src/emulate/operands.ts';
+import { runWords } from '../../src/emulate/runs.ts';
 import { outputElements, untouched } from '../../src/emulate/untouched.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
@@ -34,8 +35,8 @@ interface DmaItem {
 
 interface DmaJob {
   readonly items: readonly DmaItem[];
-  /** Start and length in the chunk's memory. */
-  readonly runs: readonly (readonly [number, number])[];
+  /** Start and length in the chunk's memory; count and stride of what is more than one stretch. */
+  readonly runs: readonly (readonly [number, number, number?, number?])[];
   /** What is read: the chunk's memory (transfer), or the landing buffer (nmc). */
   readonly input: Float32Array;
   /** Initial contents of what is written. */
@@ -67,7 +68,7 @@ async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, ru
     0,
     gpu.bind(kernel, 0, {
       items: { buffer: arena.words('items', records.words.subarray(0, records.bytes / 4)), offset, size },
-      runs: arena.words('runs', Uint32Array.from(runs.flat())),
+      runs: arena.words('runs', runWords(runs.map(([start, length, count = 1, stride = 0]) => ({ start, length, count, stride })))),
       ...(name === 'transfer' ? { source: read, landing: written } : { landing: read, memory: written, counters: counted }),
     }),
   );
@@ -160,7 +161,7 @@ const hooks = {
   },
 
   /** Memory (transfer: landing buffer) and counters after one dispatch over hand-made run tables. */
-  dma: (name: 'transfer' | 'nmc', { input, output, counters = [0], ...job }: { items: readonly DmaItem[]; runs: readonly (readonly [number, number])[]; input: readonly number[]; output: readonly number[]; counters?: readonly number[] }) =>
+  dma: (name: 'transfer' | 'nmc', { input, output, counters = [0], ...job }: { items: readonly DmaItem[]; runs: readonly (readonly [number, number, number?, number?])[]; input: readonly number[]; output: readonly number[]; counters?: readonly number[] }) =>
     scoped(async (gpu, arena) => {
       const after = await dma(gpu, arena, name, { ...job, input: Float32Array.from(input), output: Float32Array.from(output), counters: Uint32Array.from(counters) });
       return { output: [...after.output], counters: [...after.counters] };

@@ -202,9 +202,6 @@ export function chunkBuffer(memory: DeviceMemory, device: number, chunk: number)
   return buffer;
 }
 
-/** Blocks that fit behind `used` elements of a landing buffer. */
-export const fits = (memory: DeviceMemory, plan: Plan, used: number, block: number): boolean => used + plan.tiling.blockElements[block] <= memory.landingElements;
-
 /** Fills a buffer with the poison that shows what was never stored. */
 export function poison(gpu: Gpu, fill: Kernel, buffers: readonly GPUBuffer[]): void {
   const encoder = gpu.device.createCommandEncoder({ label: 'poison' });

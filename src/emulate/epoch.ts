@@ -15,14 +15,14 @@ import type { Gemms } from './gemms.ts';
 import type { Journal } from './journal.ts';
 import { chunkBuffer, type DeviceMemory } from './memory.ts';
 import type { Arrival } from './timetable.ts';
-import { TrackedGemm, type Job } from './tracked-gemm.ts';
+import { TrackedGemm, type Dispatched } from './tracked-gemm.ts';
 
 export class EpochEncoder {
   /** Dispatches that touch a chunk memory which an earlier one of their epoch writes: they stay in queue order. */
   conflicts = 0;
   readonly #records: RecordBuffer;
   #commands: GPUBuffer | undefined;
-  #jobs: { readonly group: Group; readonly job: Job }[] = [];
+  #jobs: { readonly group: Group; readonly job: Dispatched }[] = [];
   #written = new Set<GPUBuffer>();
 
   private constructor(

@@ -8,6 +8,7 @@ import type { Spec } from '../spec/spec.ts';
 import { Tracker } from '../tracker/tracker.ts';
 import type { Apply } from './epilogue.ts';
 import { EpochEncoder } from './epoch.ts';
+import { runOnDevice } from './fused-device.ts';
 import type { Faults } from './faults.ts';
 import type { Gemms } from './gemms.ts';
 import { Frame, type Reading, type TimedGroup } from './frame.ts';
@@ -27,6 +28,10 @@ export interface FusedRun {
   readonly pending: readonly string[];
   /** Times that the host had to wait for counters before it could encode. */
   readonly counterWaits: number;
+  /** Where the trackers on the GPU and the host's replay of them disagree, one line each; none with triggers on the host. */
+  readonly mismatches: readonly string[];
+  /** GPU time of the trackers, ms: 0 with triggers on the host, null without timestamps. */
+  readonly trackerMs: number | null;
   /** Dispatches of one epoch that write a chunk memory which another of them writes. */
   readonly conflicts: number;
 }
@@ -42,9 +47,14 @@ export interface FusedInput {
   /** What each owner adds to the reduced chunk. */
   readonly after: Apply | null;
   readonly progress: (done: number, total: number) => void;
+  /** With triggers on the GPU: items that a list of ready blocks may hold; where left out, what one dispatch may. */
+  readonly mostListItems?: number | undefined;
 }
 
-export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress }: FusedInput): Promise<FusedRun> {
+/** With the trackers where the Spec wants them: `fused-device.ts` has those on the GPU. */
+export const runFused = (input: FusedInput): Promise<FusedRun> => (input.spec.triggers === 'device' ? runOnDevice(input) : runOnHost(input));
+
+async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after, progress }: FusedInput): Promise<FusedRun> {
   const log = new EventLog();
   const trackers = Array.from({ length: spec.devices }, (_, d) => new Tracker(plan, d, { ...spec.tracker, overflow: spec.overflow }, faults.thresholds(d)));
   const watch = new Watch(plan, trackers, log);
@@ -93,24 +103,27 @@ export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, 
     // With skew, an epoch may pass in which every device that has a stage left is still at work on it.
     if (timetable.isIdle && readings.slice(taken).every((reading) => reading === null)) break;
   }
-  if (after !== null) {
-    const encoder = gpu.device.createCommandEncoder({ label: 'epilogue' });
-    const pass = encoder.beginComputePass({ label: 'epilogue' });
-    plan.tiling.chunks.forEach((chunk, j) => {
-      if (chunk.elements > 0) after(pass, chunk, { values: chunkBuffer(memory, ownerOf(plan, j), j), first: 0, stride: chunk.columns });
-    });
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-  }
+  if (after !== null) applyEpilogue(gpu, plan, memory, after);
   await gpu.idle();
   const wallMs = performance.now() - start;
   for (const frame of frames) frame.destroy();
   gpu.check();
-  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, conflicts: encoder.conflicts };
+  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, mismatches: [], trackerMs: 0, conflicts: encoder.conflicts };
+}
+
+/** What each owner adds to its reduced chunk. */
+export function applyEpilogue(gpu: Gpu, plan: Plan, memory: DeviceMemory, after: Apply): void {
+  const encoder = gpu.device.createCommandEncoder({ label: 'epilogue' });
+  const pass = encoder.beginComputePass({ label: 'epilogue' });
+  plan.tiling.chunks.forEach((chunk, j) => {
+    if (chunk.elements > 0) after(pass, chunk, { values: chunkBuffer(memory, ownerOf(plan, j), j), first: 0, stride: chunk.columns });
+  });
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
 }
 
 /** Overwrites one element of the part, behind everybody's back. */
-function corrupt(gpu: Gpu, { tiling }: Plan, memory: DeviceMemory, device: number, part: number): void {
+export function corrupt(gpu: Gpu, { tiling }: Plan, memory: DeviceMemory, device: number, part: number): void {
   const run = tiling.pieceRuns[part * tiling.wavefronts];
   gpu.device.queue.writeBuffer(chunkBuffer(memory, device, tiling.partChunk[part]), tiling.runs[2 * run] * 4, new Float32Array([12_345]));
 }

@@ -196,7 +196,7 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
 }
 
 /** Chunk memory that must be there: a missing one is a Plan that was not checked. */
-export function chunkBuffer(memory: DeviceMemory, device: number, chunk: number): GPUBuffer {
+export function chunkBuffer(memory: Pick<DeviceMemory, 'chunks'>, device: number, chunk: number): GPUBuffer {
   const buffer = memory.chunks[device][chunk];
   if (buffer === null) throw new TilewireError('BUG', `chunk ${chunk} has no memory on device ${device}`);
   return buffer;

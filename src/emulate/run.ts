@@ -79,7 +79,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     fail('STALLED', fused.pending);
     const violations = checkCausality(plan, fused.log, { complete: fused.pending.length === 0 });
     fail('CAUSALITY', violations);
-    fail('TRACKER', fused.trackers.flatMap(checkTracker));
+    fail('TRACKER', [...fused.mismatches, ...fused.trackers.flatMap(checkTracker)]);
     const rows = ledgerOf(plan, fused.log);
     const unbalanced = checkLedger(rows, expectedLedger(spec.algorithm, plan));
     fail('LEDGER', unbalanced);

@@ -84,7 +84,8 @@ struct Log {
 @group(0) @binding(7) var<storage, read_write> lists: array<Item>;
 @group(0) @binding(8) var<storage, read_write> dispatches: array<u32>; // x, y, z of each list
 
-const LANES = 32u;
+// Few: blocks that become ready at one time are few, and so are the pieces of one.
+const LANES = 16u;
 const NONE = 0xffffffffu;
 
 var<workgroup> chosen: u32;
@@ -94,36 +95,42 @@ fn landed(writer: u32, piece: u32) -> u32 {
   return counters[writer * run.counters + piece];
 }
 
-fn is_complete(window: Window, piece: u32) -> bool {
-  let elements = pieces[piece].elements;
-  if (elements == 0u) { return true; }
-  var threshold = i32(elements * window.updates);
-  if (piece == window.odd_piece) { threshold += window.odd_delta; }
-  let count = landed(window.one, piece) + landed(window.other, piece);
-  return count > 0u && threshold != 0 && i32(count) >= threshold;
-}
-
-fn end_of(window: Window, first: u32) -> u32 {
-  return min(first + run.block_parts, window.end_part) * run.wavefronts;
+// By row of `windows`: its pieces from this one up to `end`, as far as they are complete. The first that is not, or `end`.
+fn first_open(row: u32, begin: u32, end: u32) -> u32 {
+  let one = windows[row].one;
+  let other = windows[row].other;
+  let updates = windows[row].updates;
+  let odd = windows[row].odd_piece;
+  var piece = begin;
+  for (; piece < end; piece++) {
+    let elements = pieces[piece].elements;
+    if (elements == 0u) { continue; }
+    var threshold = i32(elements * updates);
+    if (piece == odd) { threshold += windows[row].odd_delta; }
+    let count = landed(one, piece) + landed(other, piece);
+    if (count == 0u || threshold == 0 || i32(count) < threshold) { break; }
+  }
+  return piece;
 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let device = group.x;
   let blocks = device * run.blocks;
-  let row = (journal.turn[device] * run.devices + device) * run.windows;
+  let rows = (journal.turn[device] * run.devices + device) * run.windows;
+  let epoch = windows[rows].epoch;
+  let side = (((epoch + 1u) % 2u) * run.devices + device) * run.windows;
 
   // Thresholds: a lane a block.
   for (var w = 0u; w < run.windows; w++) {
-    let window = windows[row + w];
-    for (var b = lane; b < window.blocks; b += LANES) {
-      let at = blocks + window.first_block + b;
+    let row = rows + w;
+    let count = windows[row].blocks;
+    for (var b = lane; b < count; b += LANES) {
+      let at = blocks + windows[row].first_block + b;
       if (journal.blocks[at].seen != 0u) { continue; }
-      let first = window.first_part + b * run.block_parts;
-      let end = end_of(window, first);
-      var piece = first * run.wavefronts;
-      while (piece < end && is_complete(window, piece)) { piece++; }
-      if (piece == end) { journal.blocks[at].seen = window.epoch + 1u; }
+      let first = windows[row].first_part + b * run.block_parts;
+      let end = min(first + run.block_parts, windows[row].end_part) * run.wavefronts;
+      if (first_open(row, first * run.wavefronts, end) == end) { journal.blocks[at].seen = epoch + 1u; }
     }
   }
   storageBarrier();
@@ -134,32 +141,36 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     var used = 0u;
     var is_full = false;
     for (var w = 0u; w < run.windows; w++) {
-      let window = windows[row + w];
-      if (window.open == 0u) { continue; }
+      let row = rows + w;
+      if (windows[row].open == 0u) { continue; }
+      let first_block = windows[row].first_block;
+      let end_block = first_block + windows[row].blocks;
       var items = 0u;
-      for (var b = 0u; b < window.blocks && !is_full; b++) {
-        let at = blocks + window.first_block + b;
+      for (var block = first_block; block < end_block && !is_full; block++) {
+        let at = blocks + block;
         let seen = journal.blocks[at].seen;
-        if (seen == 0u || journal.blocks[at].sent != 0u || seen + run.lag > window.epoch + 2u) { continue; }
-        let last = pieces[end_of(window, window.first_part + b * run.block_parts) - 1u];
-        if (used + last.landing + last.elements > run.landing) {
+        if (seen == 0u || seen + run.lag > epoch + 2u || journal.blocks[at].sent != 0u) { continue; }
+        let part = windows[row].first_part + (block - first_block) * run.block_parts;
+        let last = min(part + run.block_parts, windows[row].end_part) * run.wavefronts - 1u;
+        let elements = pieces[last].landing + pieces[last].elements;
+        if (used + elements > run.landing) {
           is_full = true;
           continue;
         }
-        journal.blocks[at].sent = window.epoch + 2u;
+        journal.blocks[at].sent = epoch + 2u;
         journal.blocks[at].landing = used;
         journal.blocks[at].item = items;
-        journal.blocks[blocks + count].chosen = window.first_block + b;
+        journal.blocks[blocks + count].chosen = block;
         journal.blocks[blocks + count].window = w;
         count++;
-        used += last.landing + last.elements;
-        items += last.item + u32(last.elements > 0u);
+        used += elements;
+        items += pieces[last].item + u32(pieces[last].elements > 0u);
       }
       if (items > run.most) { journal.overflow[device] = 1u; }
-      let list = (((window.epoch + 1u) % 2u) * run.devices + device) * run.windows + w;
-      dispatches[3u * list] = min(items, run.most);
-      dispatches[3u * list + 1u] = 1u;
-      dispatches[3u * list + 2u] = 1u;
+      let list = 3u * (side + w);
+      dispatches[list] = min(items, run.most);
+      dispatches[list + 1u] = 1u;
+      dispatches[list + 2u] = 1u;
     }
     chosen = count;
     journal.turn[device] += 1u;
@@ -168,26 +179,28 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   workgroupBarrier();
 
   // Their items, and the ops of their updates: a lane a piece.
-  for (var c = 0u; c < chosen; c++) {
+  let count = chosen;
+  for (var c = 0u; c < count; c++) {
     let block = journal.blocks[blocks + c].chosen;
     let w = journal.blocks[blocks + c].window;
-    let window = windows[row + w];
-    let list = ((((window.epoch + 1u) % 2u) * run.devices + device) * run.windows + w) * run.list_items;
-    let first = window.first_part + (block - window.first_block) * run.block_parts;
-    let end = end_of(window, first);
+    let row = rows + w;
+    let list = (side + w) * run.list_items;
+    let first = windows[row].first_part + (block - windows[row].first_block) * run.block_parts;
+    let end = min(first + run.block_parts, windows[row].end_part) * run.wavefronts;
+    let landing = journal.blocks[blocks + block].landing;
+    let item = journal.blocks[blocks + block].item;
     for (var p = first * run.wavefronts + lane; p < end; p += LANES) {
-      let piece = pieces[p];
-      if (piece.elements == 0u) { continue; }
+      if (pieces[p].elements == 0u) { continue; }
       let store = device * run.parts + p / run.wavefronts;
       // Applied two epochs from now, behind that epoch's stages.
-      let is_later = stores[store].epoch <= window.epoch + 2u;
-      if (piece.leads != 0u) {
+      let is_later = stores[store].epoch <= epoch + 2u;
+      if (pieces[p].leads != 0u) {
         stores[store].op = select(1u, 2u, is_later);
         if (!is_later && stores[store].word != NONE) { orders[stores[store].word] = 1u; }
       }
-      let at = journal.blocks[blocks + block].item + piece.item;
+      let at = item + pieces[p].item;
       if (at >= run.most) { continue; }
-      lists[list + at] = Item(piece.first_run, piece.runs, journal.blocks[blocks + block].landing + piece.landing, p, u32(is_later));
+      lists[list + at] = Item(pieces[p].first_run, pieces[p].runs, landing + pieces[p].landing, p, u32(is_later));
     }
   }
 }

@@ -39,10 +39,12 @@ export interface RunOptions {
   /** Operands that are not generated: kinds `trained` and `files`. */
   readonly matrices?: DeviceMatrices;
   readonly progress?: (step: string, done: number, total: number) => void;
+  /** With triggers on the GPU: items that a list of ready blocks may hold, where fewer than a dispatch may (tests). */
+  readonly mostListItems?: number;
 }
 
 /** @returns the report, the bits of the result, batch·m × n, and the event log; what is wrong with the run is in `failures`, not thrown */
-export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, matrices, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
+export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimit, isSerial, matrices, mostListItems, progress = () => {} }: RunOptions): Promise<{ report: RunReport; result: Uint32Array; log: EventLog }> {
   const arena = new Arena(gpu);
   try {
     checkMemory(leastMemory(draft), memoryLimit, draft);
@@ -70,7 +72,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, memoryLimi
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
     poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
     const after = await epilogue.after(gpu, arena);
-    const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress: (done, total) => progress('fused', done, total) });
+    const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, mostListItems, progress: (done, total) => progress('fused', done, total) });
 
     const failures: { code: string; message: string }[] = [];
     const fail = (code: string, problems: readonly string[]): void => {

@@ -18,6 +18,7 @@ import { runSpec } from '../../src/emulate/run.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
 import { planOf, settled } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
+import { trackerAlone } from './tracker-alone.ts';
 import { Page } from '../../src/page/main.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
@@ -159,6 +160,27 @@ const hooks = {
     gpu.device.destroy();
     return report;
   },
+
+  /** A run in which a text of the GPU's tracker is replaced, or a list may hold so many items only. */
+  brokenTracker: (spec: Spec, edit: readonly [text: string, by: string] | null, mostListItems?: number) =>
+    scoped(async (gpu) => {
+      const whole = SHADERS.tracker;
+      if (edit !== null && whole.split(edit[0]).length !== 2) throw new Error(`the tracker does not have one ${edit[0]}`);
+      if (edit !== null) SHADERS.tracker = whole.replace(edit[0], edit[1]);
+      try {
+        const { report } = await runSpec(gpu, spec, { baseline: false, memoryLimit: 2 ** 30, isSerial: true, ...(mostListItems === undefined ? {} : { mostListItems }) });
+        return { failures: report.failures, wrong: report.check.wrong };
+      } finally {
+        SHADERS.tracker = whole;
+      }
+    }),
+
+  /**
+   * The GPU's tracker alone: shown counters that grow from epoch to epoch at random, with all windows open. What it found
+   * (block, epoch in which it was seen, epoch in which it was sent), and what the host's trackers and timetable find; and the items and ops of
+   * each list against the Plan.
+   */
+  trackerAlone: (spec: Spec, seed: number, epochs: number) => scoped((gpu, arena) => trackerAlone(gpu, arena, spec, seed, epochs)),
 
   /** Memory (transfer: landing buffer) and counters after one dispatch over hand-made run tables. */
   dma: (name: 'transfer' | 'nmc', { input, output, counters = [0], ...job }: { items: readonly DmaItem[]; runs: readonly (readonly [number, number, number?, number?])[]; input: readonly number[]; output: readonly number[]; counters?: readonly number[] }) =>

@@ -8,7 +8,7 @@ import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
 import type { Chunk } from '../plan/tiling.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
-import { widestDispatch } from './dispatches.ts';
+import { dispatchesOf, widestDispatch } from './dispatches.ts';
 import { laidOutBytes, operandBuffers, operandBytes, type OperandBuffers, type OperandFacts } from './operands.ts';
 import { runTable } from './runs.ts';
 
@@ -82,6 +82,7 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
     { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES },
     { what: 'landing buffers', bytes: landing },
     { what: 'counters, their readback, commands and run tables', bytes: counterBytes + staging + commands + runTable(tiling).words.byteLength },
+    ...(spec.triggers === 'host' ? [] : [{ what: 'trackers on the GPU', bytes: deviceTrackerBytes(spec, plan, maxSlots) }]),
     check.bytes >= plain.bytes ? check : plain,
   ];
   return { total: sum(parts), parts };
@@ -101,6 +102,22 @@ const ALIGNMENT = 256;
 /** Uniforms and the like, and those of each chunk: its place in a dispatch, alone and with a neighbour, and in an epilogue. */
 const PARAMETERS_BYTES = 4096;
 const CHUNK_PARAMETERS_BYTES = 256;
+
+/** Chunks of a device that the GPU's tracker looks at in one epoch: more only where devices or steps run far apart. */
+const WINDOWS = 4;
+/** Records of shaders/tracker.wgsl, bytes: of a window, a piece, a part's store, a block. */
+const TRACKER_BYTES = { window: 44, piece: 24, store: 12, block: 24 };
+
+/** Order tables of all stages, and what the tracker kernel needs; its windows reckoned for a run in which nothing waits. */
+function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): number {
+  const { tiling, devices, stages } = plan;
+  const tables = stages.flat().flatMap(({ tiles }) => dispatchesOf(plan, tiles, maxSlots));
+  const orders = splitsOf(plan) * tables.reduce((sum, { tiles, slots }) => sum + ALIGNMENT + tiles.length * 4 * (1 + 2 * slots.length), 0);
+  const pieces = tiling.parts * tiling.wavefronts;
+  const listItems = Math.max(...tiling.chunks.map((_, j) => tiling.chunkParts[j + 1] - tiling.chunkParts[j])) * tiling.wavefronts + ALIGNMENT;
+  const epochs = Math.max(...stages.map((of) => of.length)) * (1 + skew) * (1 + skew / 4) + (lag + 2) * devices;
+  return orders + pieces * TRACKER_BYTES.piece + 4 * devices * pieces * 4 + devices * (tiling.parts * TRACKER_BYTES.store + tiling.blocks * TRACKER_BYTES.block + 2 * WINDOWS * listItems * ITEM_BYTES + epochs * WINDOWS * TRACKER_BYTES.window);
+}
 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
 export function leastMemory({ devices, algorithm, kernel, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {

@@ -5,6 +5,7 @@ import { Arena, Gpu, readBack } from '../../src/gpu/gpu.ts';
 import { probe, probeFootprint } from '../../src/gpu/probe.ts';
 import { RecordBuffer } from '../../src/gpu/records.ts';
 import { structLayout } from '../../src/gpu/reflect.ts';
+import { measureTriggerCost } from '../../src/gpu/trigger-cost.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
 import { estimateMemory, poison, probeMemory } from '../../src/emulate/memory.ts';
@@ -160,6 +161,9 @@ const hooks = {
     gpu.device.destroy();
     return report;
   },
+
+  /** Costs of triggers on this adapter, µs. */
+  triggerCost: () => scoped((gpu) => measureTriggerCost(gpu)),
 
   /** A run in which a text of the GPU's tracker is replaced, or a list may hold so many items only. */
   brokenTracker: (spec: Spec, edit: readonly [text: string, by: string] | null, mostListItems?: number) =>

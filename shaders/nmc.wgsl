@@ -23,7 +23,7 @@ struct Run {
 @group(0) @binding(3) var<storage, read_write> memory: array<f32>;
 @group(0) @binding(4) var<storage, read_write> counters: array<atomic<u32>>;
 
-const LANES = 32u;
+override LANES: u32 = 32u;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {

@@ -1,5 +1,6 @@
 // GEMM, then collective: the same kernels without tracking. Every device's whole GEMM in one dispatch, then the
 // Plan's rounds, each a copy of a chunk into the link's landing buffer and its reduction at the receiver.
+import { dmaKernels } from '../gpu/dma.ts';
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
@@ -30,7 +31,7 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   const { tiling } = plan;
   const { m, n } = tiling;
   const { pitch } = gemms.text;
-  const [transfer, nmc, fill] = await Promise.all([gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc), gpu.kernel('fill', SHADERS.fill)]);
+  const [{ transfer, nmc }, fill] = await Promise.all([dmaKernels(gpu), gpu.kernel('fill', SHADERS.fill)]);
   const plain = new Map(await Promise.all(gemms.distinct.map(async (gemm) => [gemm, await untouched(gpu, arena, gemm)] as const)));
   const outputs = operands.map((_, d) => arena.storage(`whole output of device ${d}`, outputElements(gemms.of(d)) * 4));
   const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));

@@ -2,6 +2,7 @@
 // they say at the end. One dispatch an epoch for all devices, over a copy of the counters, so that the kernels that count
 // share no buffer with it or with each other.
 import { bug } from '../errors.ts';
+import { dmaKernels, type DmaKernels } from '../gpu/dma.ts';
 import { readBack, type Arena, type Bindable, type Gpu, type Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { structLayout, type StructLayout } from '../gpu/reflect.ts';
@@ -62,13 +63,13 @@ export interface Findings {
 
 export class DeviceTracker {
   readonly #input: DeviceTrackerInput;
-  readonly #kernels: { readonly tracker: Kernel; readonly transfer: Kernel; readonly nmc: Kernel };
+  readonly #kernels: DmaKernels & { readonly tracker: Kernel };
   readonly #buffers: Readonly<Record<string, GPUBuffer>>;
   readonly #group: GPUBindGroup;
   readonly #listItems: number;
   readonly #bound = new Map<string, GPUBindGroup>();
 
-  private constructor(input: DeviceTrackerInput, kernels: { tracker: Kernel; transfer: Kernel; nmc: Kernel }) {
+  private constructor(input: DeviceTrackerInput, kernels: DmaKernels & { readonly tracker: Kernel }) {
     const { gpu, arena, plan, memory, windows, orders, spec, mostItems } = input;
     const { tiling, devices } = plan;
     const pieces = tiling.parts * tiling.wavefronts;
@@ -98,8 +99,7 @@ export class DeviceTracker {
 
   static async create(input: DeviceTrackerInput): Promise<DeviceTracker> {
     const { gpu } = input;
-    const [tracker, transfer, nmc] = await Promise.all([gpu.kernel('tracker', SHADERS.tracker), gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc)]);
-    return new DeviceTracker(input, { tracker, transfer, nmc });
+    return new DeviceTracker(input, { tracker: await gpu.kernel('tracker', SHADERS.tracker), ...(await dmaKernels(gpu)) });
   }
 
   /** Transfers of what the trackers found one epoch before, into the links. */

@@ -5,7 +5,8 @@
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
-import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
+import { dmaKernels, type DmaKernels } from '../gpu/dma.ts';
+import type { Arena, Gpu } from '../gpu/gpu.ts';
 import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/plan.ts';
 import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
@@ -34,14 +35,14 @@ export class EpochEncoder {
     readonly memory: DeviceMemory,
     readonly faults: Faults,
     readonly journal: Journal,
-    readonly kernels: { readonly transfer: Kernel; readonly nmc: Kernel },
+    readonly kernels: DmaKernels,
   ) {
     this.#records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   }
 
   /** Compiles all that the run's epochs will need. */
   static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, memory: DeviceMemory, faults: Faults, journal: Journal): Promise<EpochEncoder> {
-    const kernels = { transfer: await gpu.kernel('transfer', SHADERS.transfer), nmc: await gpu.kernel('nmc', SHADERS.nmc) };
+    const kernels = await dmaKernels(gpu);
     const muted = Array.from({ length: plan.devices }, (_, device) => faults.muted(device));
     const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, muted);
     return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, journal, kernels);

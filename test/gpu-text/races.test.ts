@@ -169,7 +169,7 @@ describe('transfer', () => {
   const transfer = (source: string) => {
     const memory = Float32Array.from({ length: 300 }, (_, at) => at + 0.5);
     const landing = new Float32Array(260).fill(-1);
-    const found = lockstep(source, 'main', [3, 1, 1], { 0: { 0: records(source, 'Item', PIECES), 1: words, 2: memory, 3: landing } });
+    const found = lockstep(specialise(source, { LANES: 32 }).code, 'main', [3, 1, 1], { 0: { 0: records(source, 'Item', PIECES), 1: words, 2: memory, 3: landing } });
     const expected = new Float32Array(260).fill(-1);
     for (const piece of PIECES) elementsOf(piece).forEach((at, index) => (expected[piece.landing + index] = memory[at]!));
     return { found, landing: [...landing], expected: [...expected] };
@@ -200,7 +200,7 @@ describe('nmc', () => {
       }),
     );
     const items = records(source, 'Item', PIECES.map((piece, which) => ({ ...piece, counter: 3 - 2 * which, update: updates[which]! })));
-    const found = lockstep(source, 'main', [3, 1, 1], { 0: { 0: items, 1: words, 2: landing, 3: memory, 4: counters } });
+    const found = lockstep(specialise(source, { LANES: 16 }).code, 'main', [3, 1, 1], { 0: { 0: items, 1: words, 2: landing, 3: memory, 4: counters } });
     return { found, memory: [...memory], expected, counters: [...counters] };
   };
 

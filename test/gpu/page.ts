@@ -1,5 +1,6 @@
 // The page of the GPU tests: the product's page, and hooks into what lies under it. Every hook runs inside error scopes and
 // destroys what it made.
+import { dmaKernels } from '../../src/gpu/dma.ts';
 import { Gemm } from '../../src/gpu/gemm.ts';
 import { Arena, Gpu, readBack } from '../../src/gpu/gpu.ts';
 import { probe, probeFootprint } from '../../src/gpu/probe.ts';
@@ -48,7 +49,7 @@ interface DmaJob {
 
 /** Runs one of the two kernels as the engine does: items in a range of a larger buffer, over-long dispatches in two dimensions. */
 async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, runs, input, output, counters = new Uint32Array(1) }: DmaJob): Promise<{ output: Float32Array; counters: Uint32Array }> {
-  const kernel = await gpu.kernel(name, SHADERS[name]);
+  const kernel = (await dmaKernels(gpu))[name];
   const layout = structLayout(SHADERS[name], 'Item');
   const records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   // Before and behind the items lie those of somebody else, which must not run.

@@ -178,29 +178,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   storageBarrier();
   workgroupBarrier();
 
-  // Their items, and the ops of their updates: a lane a piece.
-  let count = chosen;
-  for (var c = 0u; c < count; c++) {
+  // Their items, and the ops of their updates: a lane a piece, over the places that blocks of full size would have.
+  let places = run.block_parts * run.wavefronts;
+  let count = chosen * places;
+  for (var i = lane; i < count; i += LANES) {
+    let c = i / places;
     let block = journal.blocks[blocks + c].chosen;
     let w = journal.blocks[blocks + c].window;
     let row = rows + w;
-    let list = (side + w) * run.list_items;
-    let first = windows[row].first_part + (block - windows[row].first_block) * run.block_parts;
-    let end = min(first + run.block_parts, windows[row].end_part) * run.wavefronts;
-    let landing = journal.blocks[blocks + block].landing;
-    let item = journal.blocks[blocks + block].item;
-    for (var p = first * run.wavefronts + lane; p < end; p += LANES) {
-      if (pieces[p].elements == 0u) { continue; }
-      let store = device * run.parts + p / run.wavefronts;
-      // Applied two epochs from now, behind that epoch's stages.
-      let is_later = stores[store].epoch <= epoch + 2u;
-      if (pieces[p].leads != 0u) {
-        stores[store].op = select(1u, 2u, is_later);
-        if (!is_later && stores[store].word != NONE) { orders[stores[store].word] = 1u; }
-      }
-      let at = item + pieces[p].item;
-      if (at >= run.most) { continue; }
-      lists[list + at] = Item(pieces[p].first_run, pieces[p].runs, landing + pieces[p].landing, p, u32(is_later));
+    let first = (windows[row].first_part + (block - windows[row].first_block) * run.block_parts) * run.wavefronts;
+    let p = first + i - c * places;
+    if (p >= windows[row].end_part * run.wavefronts) { continue; }
+    if (pieces[p].elements == 0u) { continue; }
+    let store = device * run.parts + p / run.wavefronts;
+    // Applied two epochs from now, behind that epoch's stages.
+    let is_later = stores[store].epoch <= epoch + 2u;
+    if (pieces[p].leads != 0u) {
+      stores[store].op = select(1u, 2u, is_later);
+      if (!is_later && stores[store].word != NONE) { orders[stores[store].word] = 1u; }
     }
+    let at = journal.blocks[blocks + block].item + pieces[p].item;
+    if (at >= run.most) { continue; }
+    lists[(side + w) * run.list_items + at] = Item(pieces[p].first_run, pieces[p].runs, journal.blocks[blocks + block].landing + pieces[p].landing, p, u32(is_later));
   }
 }

@@ -95,22 +95,13 @@ fn landed(writer: u32, piece: u32) -> u32 {
   return counters[writer * run.counters + piece];
 }
 
-// By row of `windows`: its pieces from this one up to `end`, as far as they are complete. The first that is not, or `end`.
-fn first_open(row: u32, begin: u32, end: u32) -> u32 {
-  let one = windows[row].one;
-  let other = windows[row].other;
-  let updates = windows[row].updates;
-  let odd = windows[row].odd_piece;
-  var piece = begin;
-  for (; piece < end; piece++) {
-    let elements = pieces[piece].elements;
-    if (elements == 0u) { continue; }
-    var threshold = i32(elements * updates);
-    if (piece == odd) { threshold += windows[row].odd_delta; }
-    let count = landed(one, piece) + landed(other, piece);
-    if (count == 0u || threshold == 0 || i32(count) < threshold) { break; }
-  }
-  return piece;
+// By row of `windows`.
+fn is_complete(row: u32, piece: u32) -> bool {
+  let elements = pieces[piece].elements;
+  var threshold = i32(elements * windows[row].updates);
+  if (piece == windows[row].odd_piece) { threshold += windows[row].odd_delta; }
+  let count = landed(windows[row].one, piece) + landed(windows[row].other, piece);
+  return elements == 0u || (count > 0u && threshold != 0 && i32(count) >= threshold);
 }
 
 @compute @workgroup_size(LANES)
@@ -130,7 +121,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       if (journal.blocks[at].seen != 0u) { continue; }
       let first = windows[row].first_part + b * run.block_parts;
       let end = min(first + run.block_parts, windows[row].end_part) * run.wavefronts;
-      if (first_open(row, first * run.wavefronts, end) == end) { journal.blocks[at].seen = epoch + 1u; }
+      var complete = true;
+      for (var piece = first * run.wavefronts; complete && piece < end; piece++) { complete = is_complete(row, piece); }
+      if (complete) { journal.blocks[at].seen = epoch + 1u; }
     }
   }
   storageBarrier();
@@ -146,11 +139,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let first_block = windows[row].first_block;
       let end_block = first_block + windows[row].blocks;
       var items = 0u;
-      for (var block = first_block; block < end_block && !is_full; block++) {
-        let at = blocks + block;
+      for (var which = first_block; which < end_block && !is_full; which++) {
+        let at = blocks + which;
         let seen = journal.blocks[at].seen;
         if (seen == 0u || seen + run.lag > epoch + 2u || journal.blocks[at].sent != 0u) { continue; }
-        let part = windows[row].first_part + (block - first_block) * run.block_parts;
+        let part = windows[row].first_part + (which - first_block) * run.block_parts;
         let last = min(part + run.block_parts, windows[row].end_part) * run.wavefronts - 1u;
         let elements = pieces[last].landing + pieces[last].elements;
         if (used + elements > run.landing) {
@@ -160,7 +153,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         journal.blocks[at].sent = epoch + 2u;
         journal.blocks[at].landing = used;
         journal.blocks[at].item = items;
-        journal.blocks[blocks + count].chosen = block;
+        journal.blocks[blocks + count].chosen = which;
         journal.blocks[blocks + count].window = w;
         count++;
         used += elements;
@@ -183,10 +176,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let count = chosen * places;
   for (var i = lane; i < count; i += LANES) {
     let c = i / places;
-    let block = journal.blocks[blocks + c].chosen;
+    let which = journal.blocks[blocks + c].chosen;
     let w = journal.blocks[blocks + c].window;
     let row = rows + w;
-    let first = (windows[row].first_part + (block - windows[row].first_block) * run.block_parts) * run.wavefronts;
+    let first = (windows[row].first_part + (which - windows[row].first_block) * run.block_parts) * run.wavefronts;
     let p = first + i - c * places;
     if (p >= windows[row].end_part * run.wavefronts) { continue; }
     if (pieces[p].elements == 0u) { continue; }
@@ -197,8 +190,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       stores[store].op = select(1u, 2u, is_later);
       if (!is_later && stores[store].word != NONE) { orders[stores[store].word] = 1u; }
     }
-    let at = journal.blocks[blocks + block].item + pieces[p].item;
+    let at = journal.blocks[blocks + which].item + pieces[p].item;
     if (at >= run.most) { continue; }
-    lists[(side + w) * run.list_items + at] = Item(pieces[p].first_run, pieces[p].runs, journal.blocks[blocks + block].landing + pieces[p].landing, p, u32(is_later));
+    lists[(side + w) * run.list_items + at] = Item(pieces[p].first_run, pieces[p].runs, journal.blocks[blocks + which].landing + pieces[p].landing, p, u32(is_later));
   }
 }

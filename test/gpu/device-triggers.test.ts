@@ -111,15 +111,15 @@ gpuTest('a list that is longer than a dispatch may be fails the run', async (pag
 });
 
 gpuTest('red: a threshold compared wrongly', async (page) => {
-  const early = await failuresOf(page, base, ['i32(count) < threshold)', 'i32(count) < threshold / 2)']);
+  const early = await failuresOf(page, base, ['i32(count) >= threshold)', 'i32(count) >= threshold / 2)']);
   expect(early.lines).toMatch(/device \d: block \d+ of chunk \d became ready in epoch \d+ on the GPU, in epoch \d+ in the replay/);
-  const late = await failuresOf(page, base, ['i32(count) < threshold)', 'i32(count) <= threshold)']);
+  const late = await failuresOf(page, base, ['i32(count) >= threshold)', 'i32(count) > threshold)']);
   expect(late.lines).toMatch(/became ready never on the GPU/);
   expect(late.codes).toEqual(expect.arrayContaining(['STALLED', 'TRACKER', 'WRONG_VALUES']));
 });
 
 gpuTest('red: counters of one writer left out', async (page) => {
-  expect((await failuresOf(page, base, ['landed(one, piece) + landed(other, piece)', 'landed(one, piece)'])).codes).toContain('TRACKER');
+  expect((await failuresOf(page, base, ['landed(windows[row].one, piece) + landed(windows[row].other, piece)', 'landed(windows[row].one, piece)'])).codes).toContain('TRACKER');
 });
 
 gpuTest('red: op bits', async (page) => {
@@ -135,7 +135,7 @@ gpuTest('red: op bits', async (page) => {
 
 gpuTest('red: blocks in another order than the Plan\'s, and a lag that is not the Spec\'s', async (page) => {
   const request = { ...base, stageTiles: 4 };
-  const order = await failuresOf(page, request, ['var block = first_block; block < end_block && !is_full; block++', 'var block = end_block - 1u; block + 1u > first_block && !is_full; block--']);
+  const order = await failuresOf(page, request, ['var which = first_block; which < end_block && !is_full; which++', 'var which = end_block - 1u; which + 1u > first_block && !is_full; which--']);
   expect(order.lines).toMatch(/lies at element \d+ of its link on the GPU, at \d+ in the replay/);
   const lag = await failuresOf(page, { ...base, stageTiles: 1 }, ['seen + run.lag > epoch + 2u', 'seen + run.lag > epoch + 3u']);
   expect(lag.lines).toMatch(/was sent in epoch \d+ on the GPU, in epoch \d+ in the replay/);

@@ -1,6 +1,6 @@
 // The near-memory unit: applies arrived pieces to a chunk's memory by op-and-store, and counts the elements that
 // landed, per piece, like a GEMM's stores. The op bit says whether this is the first update of the piece (a plain
-// store) or a later one (add). One workgroup per item.
+// store) or a later one (add). One workgroup per item. Runs are as in transfer.wgsl, and so is how they are walked.
 
 struct Item {
   first_run: u32,
@@ -10,30 +10,63 @@ struct Item {
   update: u32,  // op bit: 0 store, 1 add
 }
 
+struct Run {
+  start: u32, // in the memory
+  length: u32,
+  count: u32,
+  stride: u32,
+}
+
 @group(0) @binding(0) var<storage, read> items: array<Item>;
-@group(0) @binding(1) var<storage, read> runs: array<vec2u>; // start, length in the memory
+@group(0) @binding(1) var<storage, read> runs: array<Run>;
 @group(0) @binding(2) var<storage, read> landing: array<f32>;
 @group(0) @binding(3) var<storage, read_write> memory: array<f32>;
 @group(0) @binding(4) var<storage, read_write> counters: array<atomic<u32>>;
 
-const LANES = 32u;
+override LANES: u32 = 32u;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = group.x + groups.x * group.y;
   if (index >= arrayLength(&items)) { return; }
   let item = items[index];
-  var at = item.landing;
+  var first = item.landing;
   var landed = 0u;
   for (var r = item.first_run; r < item.first_run + item.runs; r++) {
     let run = runs[r];
-    for (var e = lane; e < run.y; e += LANES) {
-      var value = landing[at + e];
-      if (item.update != 0u) { value = memory[run.x + e] + value; }
-      memory[run.x + e] = value;
-      landed++;
+    for (var e = lane; e < run.length; e += LANES) {
+      var at = first + e;
+      var to = run.start + e;
+      var left = run.count;
+      for (; left >= 4u; left -= 4u) {
+        var a = landing[at];
+        var b = landing[at + run.length];
+        var c = landing[at + 2u * run.length];
+        var d = landing[at + 3u * run.length];
+        if (item.update != 0u) {
+          a = memory[to] + a;
+          b = memory[to + run.stride] + b;
+          c = memory[to + 2u * run.stride] + c;
+          d = memory[to + 3u * run.stride] + d;
+        }
+        memory[to] = a;
+        memory[to + run.stride] = b;
+        memory[to + 2u * run.stride] = c;
+        memory[to + 3u * run.stride] = d;
+        landed += 4u;
+        at += 4u * run.length;
+        to += 4u * run.stride;
+      }
+      for (; left > 0u; left--) {
+        var value = landing[at];
+        if (item.update != 0u) { value = memory[to] + value; }
+        memory[to] = value;
+        landed++;
+        at += run.length;
+        to += run.stride;
+      }
     }
-    at += run.y;
+    first += run.length * run.count;
   }
   if (landed != 0u) { atomicAdd(&counters[item.counter], landed); }
 }

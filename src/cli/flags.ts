@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { TilewireError } from '../errors.ts';
 import type { SpecRequest } from '../spec/resolve.ts';
 import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile } from '../spec/spec.ts';
+import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile, Triggers } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
 import type { Backend } from '../verify/run-report.ts';
 import { CHECKS, FULL_BY_DEFAULT_FLOP, type CheckChoice } from '../verify/choice.ts';
@@ -61,6 +61,7 @@ export interface SpecFlags {
   readonly triggerTiles?: number;
   readonly lag?: number;
   readonly skew?: number;
+  readonly triggers?: Triggers;
   readonly overflow?: OverflowPolicy;
   readonly trackerSets?: number;
   readonly trackerWays?: number;
@@ -168,6 +169,7 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     integer('--trigger-tiles <TILES>', '--trigger-tiles', 'tiles per DMA block, which is what one trigger sends (default: 8)'),
     integer('--lag <EPOCHS>', '--lag', 'a trigger seen in the counters of epoch e is executed in epoch e + lag (default: 2)'),
     option('--skew <F>', "stages of device d take (1 + F*u(seed, d)) * (1 + F/4*u(seed, d, stage)) times as long, u uniform in [0, 1): a device that is behind misses epochs, so that updates arrive in another order; 0 to 4 (default: 0)").argParser(reading('--skew', parseDecimal)),
+    word('--triggers <WHERE>', '--triggers', ['host', 'device'], 'who compares counters with thresholds: the host, which reads them back, or a kernel on the GPU (default: host)'),
     word('--overflow <POLICY>', '--overflow', ['spill', 'stall'], 'what the tracker does when a set is full (default: spill)'),
     integer('--tracker-sets <SETS>', '--tracker-sets', "sets of each device's tracker, a power of two (default: 256)"),
     integer('--tracker-ways <WAYS>', '--tracker-ways', 'entries of a set (default: 8)'),
@@ -228,7 +230,7 @@ export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' 
 
 /** Names of the Spec's flags that were given, as they are written. */
 export function givenSpecFlags(flags: SpecFlags): string[] {
-  const names = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'a', 'b', 'layout', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'splits', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
+  const names = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'collective', 'algorithm', 'operands', 'a', 'b', 'layout', 'seed', 'chunk', 'kernelName', 'kernel', 'entry', 'bindings', 'tile', 'splits', 'wavefront', 'stageTiles', 'triggerTiles', 'lag', 'skew', 'triggers', 'overflow', 'trackerSets', 'trackerWays', 'fault'] as const satisfies readonly (keyof SpecFlags)[];
   return names.filter((name) => flags[name] !== undefined).map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
 }
 

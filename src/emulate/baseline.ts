@@ -1,5 +1,6 @@
 // GEMM, then collective: the same kernels without tracking. Every device's whole GEMM in one dispatch, then the
 // Plan's rounds, each a copy of a chunk into the link's landing buffer and its reduction at the receiver.
+import { dmaKernels } from '../gpu/dma.ts';
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
@@ -11,11 +12,9 @@ import type { Spec } from '../spec/spec.ts';
 import type { Apply } from './epilogue.ts';
 import { Frame, type TimedGroup } from './frame.ts';
 import type { Gemms } from './gemms.ts';
-import { poison, type DeviceMemory } from './memory.ts';
+import { ITEM_SIDE, poison, type DeviceMemory } from './memory.ts';
+import { runWords, type Run } from './runs.ts';
 import { outputElements, untouched } from './untouched.ts';
-
-/** Elements that one workgroup of a plain copy or reduction moves. */
-const ITEM_ELEMENTS = 4096;
 
 export interface BaselineRun {
   readonly gemmMs: number;
@@ -34,7 +33,7 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   const { tiling } = plan;
   const { m, n } = tiling;
   const { pitch } = gemms.text;
-  const [transfer, nmc, fill] = await Promise.all([gpu.kernel('transfer', SHADERS.transfer), gpu.kernel('nmc', SHADERS.nmc), gpu.kernel('fill', SHADERS.fill)]);
+  const [{ transfer, nmc }, fill] = await Promise.all([dmaKernels(gpu), gpu.kernel('fill', SHADERS.fill)]);
   const plain = new Map(await Promise.all(gemms.distinct.map(async (gemm) => [gemm, await untouched(gpu, arena, gemm)] as const)));
   const outputs = operands.map((_, d) => arena.storage(`whole output of device ${d}`, outputElements(gemms.of(d)) * 4));
   const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
@@ -124,26 +123,30 @@ interface Copy {
   readonly count: number;
 }
 
-/** Items that move a chunk of a whole row-major output, rows `pitch` elements apart. */
+/** Items that move a chunk of a whole row-major output, rows `pitch` elements apart: squares, or as much of one behind the other. */
 function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
-  const runs: [start: number, length: number][] = [];
-  // Without gaps between its rows a chunk is one stretch, cut evenly.
-  const dense = chunk.columns === pitch;
-  const first = chunk.row * pitch + chunk.column;
-  const rowLength = dense ? ITEM_ELEMENTS : chunk.columns;
-  const rows = dense ? Math.ceil(chunk.elements / ITEM_ELEMENTS) : chunk.rows;
-  for (let row = 0; row < rows; row++) runs.push(dense ? [first + row * rowLength, Math.min(rowLength, chunk.elements - row * rowLength)] : [first + row * pitch, rowLength]);
-  const perItem = Math.max(1, Math.floor(ITEM_ELEMENTS / Math.max(1, rowLength)));
   const layouts = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };
   const records = { transfer: new RecordBuffer(4), nmc: new RecordBuffer(4) };
+  const runs: Run[] = [];
   let landing = 0;
-  let count = 0;
-  for (let first = 0; first < runs.length; first += perItem, count++) {
-    const item = { first_run: first, runs: Math.min(perItem, runs.length - first), landing };
-    records.transfer.add(layouts.transfer, item);
-    records.nmc.add(layouts.nmc, { ...item, counter: count, update: 1 });
-    for (let run = first; run < first + item.runs; run++) landing += runs[run][1];
-  }
+  const item = (run: Run): void => {
+    const facts = { first_run: runs.length, runs: 1, landing };
+    records.transfer.add(layouts.transfer, facts);
+    records.nmc.add(layouts.nmc, { ...facts, counter: runs.length, update: 1 });
+    landing += run.length * run.count;
+    runs.push(run);
+  };
+  const first = chunk.row * pitch + chunk.column;
+  // Without gaps between its rows a chunk is one stretch.
+  const dense = chunk.columns === pitch;
+  const columns = dense ? Math.min(ITEM_SIDE, chunk.elements) : chunk.columns;
+  const rows = columns === 0 ? 0 : Math.floor(chunk.elements / columns);
+  const stride = dense ? columns : pitch;
+  for (let row = 0; row < rows; row += ITEM_SIDE)
+    for (let column = 0; column < columns; column += ITEM_SIDE)
+      item({ start: first + row * stride + column, length: Math.min(ITEM_SIDE, columns - column), count: Math.min(ITEM_SIDE, rows - row), stride });
+  const rest = chunk.elements - rows * columns;
+  if (rest > 0) item({ start: first + rows * stride, length: rest, count: 1, stride: 0 });
   const words = (name: 'transfer' | 'nmc'): GPUBuffer => arena.words(`${name} items`, records[name].words.subarray(0, records[name].bytes / 4));
-  return { items: { transfer: words('transfer'), nmc: words('nmc') }, runs: arena.words('plain runs', Uint32Array.from(runs.flat())), count };
+  return { items: { transfer: words('transfer'), nmc: words('nmc') }, runs: arena.words('plain runs', runWords(runs)), count: runs.length };
 }

@@ -1,40 +1,29 @@
 // Encodes one epoch: a GEMM stage of every device that has one left, the transfers of blocks that are ready, and the
 // near-memory updates of what was transferred in the epoch before. None of them reads an element that another of them
 // writes; where they share a buffer all the same, a GPU keeps them in order, and that is counted.
-// The op of an update (store or add) is settled here, in the order in which the queue will execute them.
+// What it encodes it writes into the journal, in the order in which the queue will execute it, and learns the ops from there.
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
-import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
-import type { EventLog } from '../events/log.ts';
+import { dmaKernels, type DmaKernels } from '../gpu/dma.ts';
+import type { Arena, Gpu } from '../gpu/gpu.ts';
 import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/plan.ts';
 import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
-import { partOf } from './dispatches.ts';
 import type { Faults } from './faults.ts';
 import type { Frame, Group } from './frame.ts';
 import type { Gemms } from './gemms.ts';
+import type { Journal } from './journal.ts';
 import { chunkBuffer, type DeviceMemory } from './memory.ts';
-import { TrackedGemm, type Job } from './tracked-gemm.ts';
-
-/** A block in a link's landing buffer, to be applied in the next epoch. */
-export interface Arrival {
-  readonly from: number;
-  readonly to: number;
-  readonly block: number;
-  /** First element in the landing buffer of this parity. */
-  readonly landing: number;
-  readonly parity: 0 | 1;
-}
+import type { Arrival } from './timetable.ts';
+import { TrackedGemm, type Dispatched } from './tracked-gemm.ts';
 
 export class EpochEncoder {
   /** Dispatches that touch a chunk memory which an earlier one of their epoch writes: they stay in queue order. */
   conflicts = 0;
   readonly #records: RecordBuffer;
-  /** Whether the first update of a part on a device was encoded already: `device · parts + part`. */
-  readonly #seen: Uint8Array;
   #commands: GPUBuffer | undefined;
-  #jobs: { readonly group: Group; readonly job: Job }[] = [];
+  #jobs: { readonly group: Group; readonly job: Dispatched }[] = [];
   #written = new Set<GPUBuffer>();
 
   private constructor(
@@ -45,39 +34,28 @@ export class EpochEncoder {
     readonly gemm: TrackedGemm,
     readonly memory: DeviceMemory,
     readonly faults: Faults,
-    readonly log: EventLog,
-    readonly kernels: { readonly transfer: Kernel; readonly nmc: Kernel },
+    readonly journal: Journal,
+    readonly kernels: DmaKernels,
   ) {
     this.#records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
-    this.#seen = new Uint8Array(plan.devices * plan.tiling.parts);
   }
 
   /** Compiles all that the run's epochs will need. */
-  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, memory: DeviceMemory, faults: Faults, log: EventLog): Promise<EpochEncoder> {
-    const kernels = { transfer: await gpu.kernel('transfer', SHADERS.transfer), nmc: await gpu.kernel('nmc', SHADERS.nmc) };
+  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, memory: DeviceMemory, faults: Faults, journal: Journal): Promise<EpochEncoder> {
+    const kernels = await dmaKernels(gpu);
     const muted = Array.from({ length: plan.devices }, (_, device) => faults.muted(device));
     const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, muted);
-    return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, log, kernels);
+    return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, journal, kernels);
   }
 
   gemmStage(epoch: number, device: number, stage: Stage): void {
-    const { plan, spec, gemm } = this;
-    const { tiling } = plan;
-    const elements = stage.tiles.reduce((sum, tile) => sum + tiling.tileParts[tile].reduce((of, part) => of + this.#elementsOf(part), 0), 0);
-    const group: Group = { kind: 'gemm', device, epoch, bytes: 0, flops: 2 * depthOf(spec, device) * elements };
+    const { plan, gemm } = this;
+    const group = gemmGroup(this.spec, plan, epoch, device, stage);
     // Splits of a tile add to the same elements: one dispatch after another.
     for (let split = 0; split < splitsOf(plan); split++)
       for (const dispatch of gemm.dispatches(stage.tiles)) {
-        const targets = dispatch.slots.map((chunk) => routeOf(plan, device, chunk).storeTo);
-        const bits = dispatch.tiles.map((tile) =>
-          dispatch.slots.map((chunk, slot) => {
-            const part = partOf(plan, tile, chunk);
-            const bit = this.#firstOrLater(targets[slot], part);
-            this.log.add('store', epoch, device, part, targets[slot], bit);
-            return bit;
-          }),
-        );
-        const memories = dispatch.slots.map((chunk, slot) => this.#writes(chunkBuffer(this.memory, targets[slot], chunk)));
+        const bits = this.journal.store(epoch, device, dispatch);
+        const memories = dispatch.slots.map((chunk) => this.#writes(chunkBuffer(this.memory, routeOf(plan, device, chunk).storeTo, chunk)));
         const buffers = { operands: this.memory.operands[device], counters: this.memory.gemmCounters[device], memories };
         this.#jobs.push({ group, job: gemm.job(this.#records, { device, split, dispatch, bits, buffers, muted: this.faults.muted(device) }) });
       }
@@ -85,12 +63,12 @@ export class EpochEncoder {
 
   /** Copies blocks of one chunk from a device's memory into its link's landing buffer. */
   transfers(epoch: number, device: number, arrivals: readonly Arrival[]): void {
-    const group: Group = { kind: 'transfer', device, epoch, bytes: this.#bytesOf(arrivals), flops: 0 };
+    const group: Group = { kind: 'transfer', device, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
     const { transfer } = this.kernels;
-    this.#byChunk(arrivals).forEach(([chunk, blocks]) => {
+    byChunk(this.plan, arrivals).forEach(([chunk, blocks]) => {
       const items = this.#items(ITEM.transfer, blocks, () => ({}));
       if (this.#written.has(chunkBuffer(this.memory, device, chunk))) this.conflicts++;
-      for (const { block, to } of blocks) this.log.add('send', epoch, device, block, to);
+      for (const arrival of blocks) this.journal.send(epoch, arrival);
       const bind = (commands: GPUBuffer): GPUBindGroup[] => [
         this.gpu.bind(transfer, 0, {
           items: { buffer: commands, offset: items.offset, size: items.size },
@@ -106,7 +84,7 @@ export class EpochEncoder {
   /** Applies blocks that arrived from one device to the receiver's memory. */
   updates(epoch: number, arrivals: readonly Arrival[]): void {
     const [{ from, to, parity }] = arrivals;
-    const group: Group = { kind: 'reduction', device: to, epoch, bytes: this.#bytesOf(arrivals), flops: 0 };
+    const group: Group = { kind: 'reduction', device: to, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
     const { nmc } = this.kernels;
     const apply = (blocks: readonly Arrival[], chunk: number, updateOf: (part: number) => number): void => {
       const items = this.#items(ITEM.nmc, blocks, (piece) => ({ counter: piece, update: updateOf(Math.floor(piece / this.plan.tiling.wavefronts)) }));
@@ -122,14 +100,9 @@ export class EpochEncoder {
       ];
       this.#jobs.push({ group, job: { kernel: nmc, workgroups: items.count, bind } });
     };
-    this.#byChunk(arrivals).forEach(([chunk, blocks]) => {
+    byChunk(this.plan, arrivals).forEach(([chunk, blocks]) => {
       const ops = new Map<number, number>();
-      for (const { block } of blocks)
-        for (let part = this.plan.tiling.blockParts[block]; part < this.plan.tiling.blockParts[block + 1]; part++) {
-          const bit = this.#firstOrLater(to, part);
-          ops.set(part, bit);
-          this.log.add('apply', epoch, to, part, from, bit);
-        }
+      for (const arrival of blocks) this.journal.apply(epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
       apply(blocks, chunk, (part) => ops.get(part)!);
       const doubled = blocks.filter(({ block }) => this.faults.strikes('double-update', from, block));
       if (doubled.length > 0) apply(doubled, chunk, () => 1);
@@ -155,56 +128,49 @@ export class EpochEncoder {
     this.#written = new Set();
   }
 
-  /** Op bit of the next update of a part in a device's memory: 0 for the first in the order of execution. */
-  #firstOrLater(device: number, part: number): number {
-    const at = device * this.plan.tiling.parts + part;
-    const bit = this.#seen[at];
-    this.#seen[at] = 1;
-    return bit;
-  }
-
   #writes(buffer: GPUBuffer): GPUBuffer {
     if (this.#written.has(buffer)) this.conflicts++;
     this.#written.add(buffer);
     return buffer;
   }
 
-  #elementsOf(part: number): number {
-    const { wavefronts, pieceElements } = this.plan.tiling;
-    let elements = 0;
-    for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) elements += pieceElements[piece];
-    return elements;
-  }
-
-  #bytesOf(arrivals: readonly Arrival[]): number {
-    return arrivals.reduce((sum, { block }) => sum + this.plan.tiling.blockElements[block] * 4, 0);
-  }
-
-  #byChunk(arrivals: readonly Arrival[]): [number, Arrival[]][] {
-    const chunks = new Map<number, Arrival[]>();
-    for (const arrival of arrivals) {
-      const chunk = chunkOfBlock(this.plan, arrival.block);
-      chunks.set(chunk, [...(chunks.get(chunk) ?? []), arrival]);
-    }
-    return [...chunks];
-  }
-
   /** One record per existing piece of the blocks, packed in the landing buffer in this order. */
   #items(layout: typeof ITEM.nmc, blocks: readonly Arrival[], more: (piece: number) => Record<string, number>): { offset: number; size: number; count: number } {
     const { tiling } = this.plan;
+    const { pieceRuns } = this.memory;
     const offset = this.#records.align();
     let count = 0;
     for (const { block, landing } of blocks) {
       let at = landing;
       for (let piece = tiling.blockParts[block] * tiling.wavefronts; piece < tiling.blockParts[block + 1] * tiling.wavefronts; piece++) {
         if (tiling.pieceElements[piece] === 0) continue;
-        this.#records.add(layout, { first_run: tiling.pieceRuns[piece], runs: tiling.pieceRuns[piece + 1] - tiling.pieceRuns[piece], landing: at, ...more(piece) });
+        this.#records.add(layout, { first_run: pieceRuns[piece], runs: pieceRuns[piece + 1] - pieceRuns[piece], landing: at, ...more(piece) });
         at += tiling.pieceElements[piece];
         count++;
       }
     }
     return { offset, size: this.#records.bytes - offset, count };
   }
+}
+
+export function gemmGroup(spec: Spec, { tiling }: Plan, epoch: number, device: number, { tiles }: Stage): Group {
+  const { wavefronts, tileParts, pieceElements } = tiling;
+  let elements = 0;
+  for (const tile of tiles) for (const part of tileParts[tile]) for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) elements += pieceElements[piece];
+  return { kind: 'gemm', device, epoch, bytes: 0, flops: 2 * depthOf(spec, device) * elements };
+}
+
+export const bytesOf = ({ tiling }: Plan, arrivals: readonly Arrival[]): number => arrivals.reduce((sum, { block }) => sum + tiling.blockElements[block] * 4, 0);
+
+function byChunk(plan: Plan, arrivals: readonly Arrival[]): [number, Arrival[]][] {
+  const chunks = new Map<number, Arrival[]>();
+  for (const arrival of arrivals) {
+    const chunk = chunkOfBlock(plan, arrival.block);
+    const list = chunks.get(chunk);
+    if (list === undefined) chunks.set(chunk, [arrival]);
+    else list.push(arrival);
+  }
+  return [...chunks];
 }
 
 const ITEM = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };

@@ -5,7 +5,7 @@ import type { Arena, Gpu } from '../gpu/gpu.ts';
 
 /** What a pass was for: the unit of all measured times. */
 export interface Group {
-  readonly kind: 'gemm' | 'transfer' | 'reduction';
+  readonly kind: 'gemm' | 'transfer' | 'reduction' | 'tracker';
   readonly device: number;
   readonly epoch: number;
   /** Bytes moved or reduced; 0 for a GEMM. */
@@ -51,10 +51,18 @@ export class Frame {
   pass(group: Group): GPUComputePassEncoder {
     if (this.#pass !== undefined && this.#groups.at(-1) === group) return this.#pass;
     this.#pass?.end();
-    this.#encoder ??= this.gpu.device.createCommandEncoder({ label: `epoch ${group.epoch}` });
+    this.#encoder ??= this.gpu.device.createCommandEncoder({ label: 'epoch' });
     this.#groups.push(group);
     this.#pass = this.#timer.pass(this.#encoder, `${group.kind} of device ${group.device}, epoch ${group.epoch}`);
     return this.#pass;
+  }
+
+  /** Copies the first `bytes` behind what was encoded so far. */
+  copy(source: GPUBuffer, destination: GPUBuffer, offset: number, bytes: number): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+    this.#encoder ??= this.gpu.device.createCommandEncoder({ label: 'epoch' });
+    this.#encoder.copyBufferToBuffer(source, 0, destination, offset, bytes);
   }
 
   /** Submits what was encoded; null when nothing was. */

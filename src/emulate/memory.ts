@@ -5,12 +5,14 @@ import { TilewireError } from '../errors.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
 import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
+import type { Chunk } from '../plan/tiling.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 import type { CheckChoice } from '../verify/choice.ts';
-import { widestDispatch } from './dispatches.ts';
+import { dispatchesOf, widestDispatch } from './dispatches.ts';
 import { laidOutBytes, operandBuffers, operandBytes, type OperandBuffers, type OperandFacts } from './operands.ts';
 import { projectionBytes } from './projection.ts';
+import { runTable } from './runs.ts';
 
 const ELEMENT_BYTES = 4;
 
@@ -60,7 +62,10 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   const counterBytes = devices * 2 * pieces * 4;
   const landing = devices * 2 * landingElements(plan) * ELEMENT_BYTES;
   const staging = (spec.lag + 1) * (counterBytes + 2 * 3 * devices * 16);
-  const commands = COMMANDS_BYTES + 2 * devices * (ALIGNMENT + Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length)))) * 4 * (1 + 2 * widestDispatch(plan, maxSlots))) * 2;
+  const stageTiles = Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length))));
+  // A stage's order table; transfers and updates of what the landing buffer holds, two stages' worth.
+  const lists = devices * (3 * ALIGNMENT + stageTiles * (4 * (1 + 2 * widestDispatch(plan, maxSlots)) + 2 * 2 * tiling.wavefronts * ITEM_BYTES));
+  const commands = COMMANDS_BYTES + 2 * lists;
   const exact = spec.operands.kind === 'exact';
   const whole = batch * m * pitch * ELEMENT_BYTES;
   const reference = {
@@ -71,21 +76,30 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   const received = tiling.chunks.reduce((of, { elements }) => of + elements, 0);
   const check = exact && choice === 'projection' ? { what: 'projection, or the reference instead of what is given back', bytes: Math.max(projectionBytes(spec, batch), reference.bytes - (chunks - received) * ELEMENT_BYTES - landing) } : reference;
   // The chunks and the links are given back before the baseline takes its whole outputs.
-  const rows = tiling.chunks.reduce((sum, chunk) => sum + (chunk.columns === pitch ? 1 : chunk.rows), 0);
+  const squares = tiling.chunks.reduce((sum, chunk) => sum + plainItems(chunk, pitch), 0);
   const partial = splitsOf(plan) > 1 ? whole : 0;
   // Passes that it times: a GEMM each, and each round's transfers and reductions; their times are kept twice.
   const timers = 2 * 16 * devices * (1 + 2 * plan.mapping.rounds.length);
-  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (whole + largest * ELEMENT_BYTES) - chunks * ELEMENT_BYTES - landing + rows * 64 + timers + partial + whole } : { what: 'no baseline', bytes: 0 };
+  const plain = baseline ? { what: 'baseline beyond the chunks', bytes: devices * (whole + largest * ELEMENT_BYTES) - chunks * ELEMENT_BYTES - landing + squares * PLAIN_ITEM_BYTES + timers + partial + whole } : { what: 'no baseline', bytes: 0 };
   const parts = [
     { what: `operands of ${devices} devices`, bytes: operandsBytes(spec, text) },
     ...besides(spec, text),
     { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES },
     { what: 'landing buffers', bytes: landing },
-    { what: 'counters, their readback, commands and run tables', bytes: counterBytes + staging + commands + tiling.runs.byteLength },
+    { what: 'counters, their readback, commands and run tables', bytes: counterBytes + staging + commands + runTable(tiling).words.byteLength },
+    ...(spec.triggers === 'host' ? [] : [{ what: 'trackers on the GPU', bytes: deviceTrackerBytes(spec, plan, maxSlots) }]),
     check.bytes >= plain.bytes ? check : plain,
   ];
   return { total: sum(parts), parts };
 }
+
+/** Rows and columns that one workgroup of a plain copy or reduction moves. */
+export const ITEM_SIDE = 64;
+/** Of a chunk whose rows lie `pitch` elements apart: squares, or as much of one behind the other, and what is left. */
+const plainItems = ({ rows, columns, elements }: Chunk, pitch: number): number => (columns === pitch ? Math.ceil(elements / ITEM_SIDE ** 2) + 1 : Math.ceil(rows / ITEM_SIDE) * Math.ceil(columns / ITEM_SIDE));
+/** An item of the transfers, one of the near-memory unit, their run, and a counter. */
+const ITEM_BYTES = 20;
+const PLAIN_ITEM_BYTES = 2 * ITEM_BYTES + 16 + 4;
 
 /** Of the commands buffer, at least, and between its lists. */
 const COMMANDS_BYTES = 65_536;
@@ -93,6 +107,22 @@ const ALIGNMENT = 256;
 /** Uniforms and the like, and those of each chunk: its place in a dispatch, alone and with a neighbour, and in an epilogue. */
 const PARAMETERS_BYTES = 4096;
 const CHUNK_PARAMETERS_BYTES = 256;
+
+/** Chunks of a device that the GPU's tracker looks at in one epoch: more only where devices or steps run far apart. */
+const WINDOWS = 4;
+/** Records of shaders/tracker.wgsl, bytes: of a window, a piece, a part's store, a block. */
+const TRACKER_BYTES = { window: 44, piece: 24, store: 12, block: 24 };
+
+/** Order tables of all stages, and what the tracker kernel needs; its windows reckoned for a run in which nothing waits. */
+function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): number {
+  const { tiling, devices, stages } = plan;
+  const tables = stages.flat().flatMap(({ tiles }) => dispatchesOf(plan, tiles, maxSlots));
+  const orders = splitsOf(plan) * tables.reduce((sum, { tiles, slots }) => sum + ALIGNMENT + tiles.length * 4 * (1 + 2 * slots.length), 0);
+  const pieces = tiling.parts * tiling.wavefronts;
+  const listItems = Math.max(...tiling.chunks.map((_, j) => tiling.chunkParts[j + 1] - tiling.chunkParts[j])) * tiling.wavefronts + ALIGNMENT;
+  const epochs = Math.max(...stages.map((of) => of.length)) * (1 + skew) * (1 + skew / 4) + (lag + 2) * devices;
+  return orders + pieces * TRACKER_BYTES.piece + 4 * devices * pieces * 4 + devices * (tiling.parts * TRACKER_BYTES.store + tiling.blocks * TRACKER_BYTES.block + 2 * WINDOWS * listItems * ITEM_BYTES + epochs * WINDOWS * TRACKER_BYTES.window);
+}
 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
 export function leastMemory({ devices, algorithm, kernel, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
@@ -159,6 +189,8 @@ export interface DeviceMemory {
   readonly gemmCounters: readonly GPUBuffer[];
   readonly nmcCounters: readonly GPUBuffer[];
   readonly runs: GPUBuffer;
+  /** Those of piece p in `runs`: `pieceRuns[p]..pieceRuns[p + 1]`. */
+  readonly pieceRuns: Int32Array;
   readonly landingElements: number;
 }
 
@@ -169,6 +201,7 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
   const ids = Array.from({ length: devices }, (_, d) => d);
   const landing = landingElements(plan);
   const counterBytes = tiling.parts * tiling.wavefronts * 4;
+  const { words, pieceRuns } = runTable(tiling);
   return {
     operands: ids.map((d) => ({ ...operandBuffers(arena, spec, text, d), epilogue: epilogue(d) })),
     chunks: ids.map((d) => tiling.chunks.map(({ elements }, j) => (holds(plan, d, j) ? arena.storage(`chunk ${j} on device ${d}`, elements * ELEMENT_BYTES) : null))),
@@ -178,20 +211,18 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
     }),
     gemmCounters: ids.map((d) => arena.storage(`GEMM counters of device ${d}`, counterBytes)),
     nmcCounters: ids.map((d) => arena.storage(`near-memory counters of device ${d}`, counterBytes)),
-    runs: arena.words('runs', tiling.runs),
+    runs: arena.words('runs', words),
+    pieceRuns,
     landingElements: landing,
   };
 }
 
 /** Chunk memory that must be there: a missing one is a Plan that was not checked. */
-export function chunkBuffer(memory: DeviceMemory, device: number, chunk: number): GPUBuffer {
+export function chunkBuffer(memory: Pick<DeviceMemory, 'chunks'>, device: number, chunk: number): GPUBuffer {
   const buffer = memory.chunks[device][chunk];
   if (buffer === null) throw new TilewireError('BUG', `chunk ${chunk} has no memory on device ${device}`);
   return buffer;
 }
-
-/** Blocks that fit behind `used` elements of a landing buffer. */
-export const fits = (memory: DeviceMemory, plan: Plan, used: number, block: number): boolean => used + plan.tiling.blockElements[block] <= memory.landingElements;
 
 /** Fills buffers with the poison that shows what was never stored: the largest by a kernel, the others as copies of it, which are cheaper. */
 export function poison(gpu: Gpu, fill: Kernel, buffers: readonly GPUBuffer[]): void {

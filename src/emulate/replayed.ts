@@ -72,7 +72,7 @@ function sequential(plan: Plan, groups: readonly TimedGroup[]): { gemmMs: number
 
 const scheduled = (work: readonly Work[], durations: Float64Array | null): Schedule | null => (durations === null ? null : listSchedule(work, durations));
 
-const picoseconds = ({ interval }: TimedGroup): number => Math.round((interval!.end - interval!.start) * PS_PER_NS);
+const picoseconds = ({ interval }: Pick<TimedGroup, 'interval'>): number => Math.round((interval!.end - interval!.start) * PS_PER_NS);
 
 /** The epoch in which each task ran, as the log has it; NaN where it ran in none or in several, null when more ran than the graph knows. */
 function epochsOf(plan: Plan, log: EventLog, work: readonly Work[]): Float64Array | null {
@@ -100,8 +100,10 @@ function durationsOf({ devices }: Plan, groups: readonly TimedGroup[], work: rea
   if (epochs === null) return null;
   const name = (kind: Work['kind'], device: number, epoch: number): number => (epoch * devices + device) * KINDS.length + KINDS.indexOf(kind);
   const measured = new Map<number, { time: number; bytes: number; seen: number }>();
-  for (const group of groups) {
-    const key = name(group.kind, group.device, group.epoch);
+  for (const { kind, ...group } of groups) {
+    // The GPU's tracker is no device's, and a list of it may have been empty.
+    if (kind === 'tracker' || (kind !== 'gemm' && group.bytes === 0)) continue;
+    const key = name(kind, group.device, group.epoch);
     measured.set(key, { time: (measured.get(key)?.time ?? 0) + picoseconds(group), bytes: 0, seen: 0 });
   }
   const of = work.map(({ kind, device }, at) => measured.get(name(kind, device, epochs[at])));

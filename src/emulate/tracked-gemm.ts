@@ -3,6 +3,7 @@
 import type { Gemm, TrackedKernel } from '../gpu/gemm.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
+import type { StructLayout } from '../gpu/reflect.ts';
 import type { Op } from '../gpu/tracked-text.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
@@ -11,8 +12,14 @@ import type { Gemms } from './gemms.ts';
 
 export type Muted = number | 'all' | undefined;
 
-/** One dispatch whose records lie in a commands buffer still to be written. */
-export interface Job {
+/** One dispatch of the tracked GEMM. */
+export interface Job extends Dispatched {
+  /** Its order table in the commands, bytes. */
+  readonly order: { readonly offset: number; readonly entry: StructLayout };
+}
+
+/** What is encoded of any kernel: its records lie in a commands buffer still to be written. */
+export interface Dispatched {
   readonly kernel: Kernel;
   readonly workgroups: number;
   readonly bind: (commands: GPUBuffer) => readonly GPUBindGroup[];
@@ -32,6 +39,8 @@ export interface JobInput {
   readonly dispatch: Dispatch;
   /** Op bit of each tile's part in each slot: 0 store, 1 update. */
   readonly bits: readonly (readonly number[])[];
+  /** How the pieces are written; where left out, as all bits say. */
+  readonly op?: Op | undefined;
   readonly buffers: StageBuffers;
   readonly muted: Muted;
 }
@@ -67,10 +76,8 @@ export class TrackedGemm {
     return dispatchesOf(this.plan, tiles, this.gemms.maxSlots);
   }
 
-  job(records: RecordBuffer, { device, split, dispatch, bits, buffers: { operands, counters, memories }, muted }: JobInput): Job {
+  job(records: RecordBuffer, { device, split, dispatch, bits, op = opOf(bits), buffers: { operands, counters, memories }, muted }: JobInput): Job {
     const { slots: chunks, tiles, guard } = dispatch;
-    const flat = bits.flat();
-    const op: Op = flat.every((bit) => bit === 0) ? 'store' : flat.every((bit) => bit === 1) ? 'update' : 'mixed';
     const gemm = this.gemms.of(device);
     const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, guard, muted))!;
     const offset = records.align();
@@ -86,6 +93,7 @@ export class TrackedGemm {
     return {
       kernel,
       workgroups: tiles.length,
+      order: { offset, entry },
       bind: (commands) =>
         gemm.bind(kernel, operands, {
           tw_order: { buffer: commands, offset, size },
@@ -107,6 +115,12 @@ export class TrackedGemm {
     }
     return buffer;
   }
+}
+
+/** The op of a dispatch whose pieces have these bits. */
+export function opOf(bits: JobInput['bits']): Op {
+  const flat = bits.flat();
+  return flat.every((bit) => bit === 0) ? 'store' : flat.every((bit) => bit === 1) ? 'update' : 'mixed';
 }
 
 const key = (slots: number, op: Op, guard: boolean, muted: Muted): string => `${slots} ${op} ${guard} ${muted}`;

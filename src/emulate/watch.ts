@@ -22,24 +22,37 @@ export class Watch {
 
   /** Tells the trackers what landed in this epoch; calls back for each block that became ready. */
   read(epoch: number, counters: Uint32Array, ready: (device: number, block: number) => void): void {
-    const { plan, log } = this;
     const pieces = this.#pieces;
-    for (let writer = 0; writer < 2 * plan.devices; writer++)
+    for (let writer = 0; writer < 2 * this.plan.devices; writer++)
       for (let piece = 0; piece < pieces; piece++) {
         const at = writer * pieces + piece;
         const elements = counters[at] - this.#last[at];
-        if (elements === 0) continue;
-        const { device, from, via } = this.#landing(writer, piece);
-        log.add('landed', epoch, device, piece, from, elements, via);
-        const output: TrackerOutput = { completed: [], ready: [] };
-        this.trackers[device].update(piece, elements, output);
-        for (const completed of output.completed) log.add('complete', epoch, device, completed);
-        for (const block of output.ready) {
-          log.add('trigger', epoch, device, block);
-          ready(device, block);
-        }
+        if (elements !== 0) this.#land(epoch, writer, piece, elements, ready);
       }
     this.#last = counters;
+  }
+
+  /** The same where it is known what landed: elements by `writer · pieces + piece`, in that order. */
+  feed(epoch: number, landed: Iterable<readonly [at: number, elements: number]>, ready: (device: number, block: number) => void): void {
+    const pieces = this.#pieces;
+    for (const [at, elements] of landed) {
+      if (elements === 0) continue;
+      this.#last[at] += elements;
+      this.#land(epoch, Math.floor(at / pieces), at % pieces, elements, ready);
+    }
+  }
+
+  #land(epoch: number, writer: number, piece: number, elements: number, ready: (device: number, block: number) => void): void {
+    const { log } = this;
+    const { device, from, via } = this.#landing(writer, piece);
+    log.add('landed', epoch, device, piece, from, elements, via);
+    const output: TrackerOutput = { completed: [], ready: [] };
+    this.trackers[device].update(piece, elements, output);
+    for (const completed of output.completed) log.add('complete', epoch, device, completed);
+    for (const block of output.ready) {
+      log.add('trigger', epoch, device, block);
+      ready(device, block);
+    }
   }
 
   /** In whose memory a writer's update of a piece landed, and whose it was. */

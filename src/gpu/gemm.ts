@@ -106,10 +106,13 @@ export class Gemm {
     return this.#compiled(`${this.text.name}, one split`, splitText(this.text, this.shape), INSTRUMENTED_ENTRY);
   }
 
-  async tracked(axis: ChunkAxis, variant: Variant): Promise<TrackedKernel> {
-    const code = trackedText(this.text, this.shape, this.wavefront, axis, variant);
-    const kernel = await this.#compiled(`${this.text.name} tracked, ${variant.slots} slots, ${variant.op}`, code, INSTRUMENTED_ENTRY);
-    return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
+  /** Rewritten, reflected and compiled once: the plan-order reference needs the fused run's, and so does the next run. */
+  tracked(axis: ChunkAxis, variant: Variant): Promise<TrackedKernel> {
+    return this.gpu.remember(`tracked ${this.wavefront} ${axis} ${JSON.stringify(variant)} ${this.identity}`, async () => {
+      const code = trackedText(this.text, this.shape, this.wavefront, axis, variant);
+      const kernel = await this.#compiled(`${this.text.name} tracked, ${variant.slots} slots, ${variant.op}`, code, INSTRUMENTED_ENTRY);
+      return { kernel, entry: structLayout(code, 'TwEntry'), slots: structLayout(code, 'TwSlots') };
+    });
   }
 
   /** Rewritten and compiled once. */

@@ -14,8 +14,9 @@ import quads from '../../shaders/quads.wgsl';
 import reference from '../../shaders/reference.wgsl';
 import scale from '../../shaders/scale.wgsl';
 import splitSpace from '../../shaders/split-space.wgsl';
+import tracker from '../../shaders/tracker.wgsl';
 import transfer from '../../shaders/transfer.wgsl';
 import transpose from '../../shaders/transpose.wgsl';
 import vectorStores from '../../shaders/vector-stores.wgsl';
 
-export const SHADERS = { accumulate, compare, epilogue, fill, linear, nmc, operands, outputSpace, packHalves, probeSpace, projection, quads, reference, scale, splitSpace, transfer, transpose, vectorStores };
+export const SHADERS = { accumulate, compare, epilogue, fill, linear, nmc, operands, outputSpace, packHalves, probeSpace, projection, quads, reference, scale, splitSpace, tracker, transfer, transpose, vectorStores };

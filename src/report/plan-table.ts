@@ -14,7 +14,7 @@ export function planTable(spec: Spec, hash: string, plan: PlanSummary, memoryByt
     ['kernel', `${kernel.name}${kernel.kind === 'built-in' ? `, tile ${kernel.tile.m} × ${kernel.tile.n}` : ''}, ${plan.tiles} tiles of ${plan.wavefronts} wavefront${plan.wavefronts > 1 ? 's' : ''}, ${plan.straddling} straddle chunks`],
     ['stages', `${plan.stages} over all devices, at most ${spec.stageTiles} tiles each`],
     ['tracker', `${plan.trackedPieces} pieces over all devices, ${spec.tracker.sets} sets × ${spec.tracker.ways} ways, overflow: ${spec.overflow}`],
-    ['triggers', `${plan.dmaBlocks} DMA blocks of up to ${spec.triggerTiles} tiles, executed ${spec.lag} epochs after they are seen`],
+    ['triggers', `${plan.dmaBlocks} DMA blocks of up to ${spec.triggerTiles} tiles, executed ${spec.lag} epochs after ${spec.triggers === 'host' ? 'they are seen' : 'the GPU sees them'}`],
     ['GPU memory', formatBytes(memoryBytes)],
     ['Spec', hash],
   ];

@@ -113,7 +113,7 @@ function whatWasRun({ spec, specHash, kernel: found }: RunReport): Row[] {
     ['collective', `${spec.collective}, ${spec.algorithm}, ${spec.devices} ${spec.devices === 1 ? 'device' : 'devices'}, output scattered by ${spec.chunk}`],
     ['kernel', `${kernel.name}, ${kernel.kind === 'built-in' ? `tile ${kernel.tile.m}x${kernel.tile.n}x${kernel.tile.k}` : `entry ${kernel.entry}, ${found.tiles} tiles as probed`}, wavefront ${spec.wavefront}`],
     ...(kernel.kind === 'foreign' ? kernelRows(spec, kernel.bindings, found) : kernel.splits > 1 ? [['', `${kernel.splits} splits of K, one dispatch each`] satisfies Row] : []),
-    ['schedule', `${spec.stageTiles} tiles per stage, ${spec.triggerTiles} per DMA block, lag ${spec.lag}${spec.skew === 0 ? '' : `, skew ${spec.skew}`}, overflow ${spec.overflow}`],
+    ['schedule', `${spec.stageTiles} tiles per stage, ${spec.triggerTiles} per DMA block, lag ${spec.lag}${spec.skew === 0 ? '' : `, skew ${spec.skew}`}${spec.triggers === 'host' ? '' : ', triggers on the GPU'}, overflow ${spec.overflow}`],
     ...spec.faults.map((fault): Row => ['FAULT', `${fault.kind} ${'device' in fault ? `device ${fault.device}, chunk ${fault.chunk}, tile ${fault.tile}` : ''}${'delta' in fault ? `, delta ${fault.delta}` : ''}`.trimEnd()]),
     ['spec', specHash],
   ];

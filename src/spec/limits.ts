@@ -54,7 +54,7 @@ export function specProblems(spec: SpecDraft): Problem[] {
   ];
   // What follows divides by sizes and asks the kernel for its grid: only on sizes that are sizes.
   if (sizes.length > 0) return scalars;
-  return [...scalars, ...sliceProblems(spec), ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec)];
+  return [...scalars, ...sliceProblems(spec), ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec), ...deviceTriggerProblems(spec)];
 }
 
 function tileSizes(kernel: KernelChoice): Problem[] {
@@ -136,6 +136,20 @@ export function unknownKernel(name: string): Problem {
 
 function faultProblems(spec: SpecDraft): Problem[] {
   return spec.faults.flatMap((fault, i) => (fault.kind === 'unwritten-output' ? [] : oneFault(spec, fault, `faults[${i}]`)));
+}
+
+/** What only trackers on the host can do. */
+function deviceTriggerProblems({ triggers, overflow, faults }: SpecDraft): Problem[] {
+  if (triggers === 'host') return [];
+  const problem = (what: string, actual: string, limit: string): Problem => ({ path: 'triggers', what, actual, limit, fix: 'use --triggers host' });
+  const byHand = faults.filter(({ kind }) => kind === 'drop-transfer' || kind === 'double-update' || kind === 'early-read');
+  const places = faults.flatMap((fault) => (fault.kind === 'threshold' ? [`${fault.device} ${fault.chunk}`] : []));
+  return [
+    // Counters on the GPU are compared as they are: there is no set that could be full, and so nothing to hold back.
+    ...(overflow === 'stall' ? [problem('trackers on the GPU have no sets that could be full: nothing stalls', '--overflow stall', '--overflow spill')] : []),
+    ...(byHand.length > 0 ? [problem('this fault breaks the host\'s lists of transfers and updates, and these are the GPU\'s', byHand.map(({ kind }) => kind).join(', '), 'suppress-stores, threshold, corrupt-tile, unwritten-output')] : []),
+    ...(new Set(places).size < places.length ? [problem('trackers on the GPU take one threshold of a chunk and device that is off', `${places.length} faults of threshold`, 'one for each device and chunk')] : []),
+  ];
 }
 
 function oneFault({ devices, gemm, chunk, kernel }: SpecDraft, fault: Exclude<Fault, { kind: 'unwritten-output' }>, path: string): Problem[] {

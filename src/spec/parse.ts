@@ -45,7 +45,7 @@ const schema: z.ZodType<Spec> = z.strictObject({
   triggerTiles: count,
   lag: count,
   skew: z.number(),
-  triggers: z.literal('host'),
+  triggers: z.enum(['host', 'device']),
   overflow: z.enum(['spill', 'stall']),
   tracker: z.strictObject({ sets: count, ways: count }),
   faults: z.array(fault),

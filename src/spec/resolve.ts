@@ -11,7 +11,7 @@ import { kernelHash } from './kernel-sources.ts';
 import { defaultKernel, kernelNamed } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
 import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
-import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile } from './spec.ts';
+import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile, Triggers } from './spec.ts';
 import { layerShape, MAX_DEVICES } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
@@ -73,12 +73,14 @@ export type SpecRequest = Maybe<{
   triggerTiles: number;
   lag: number;
   skew: number;
+  triggers: Triggers;
   overflow: OverflowPolicy;
   trackerSets: number;
   trackerWays: number;
   faults: readonly Fault[];
 }>;
 
+const DEFAULT_TRIGGERS: Triggers = 'host';
 /** Rows of a sub-layer out of a config, which says how long a sequence may be, not how many tokens come together; as in the zoo. */
 export const DEFAULT_TOKENS = 2048;
 /** Stages per step by default: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
@@ -115,7 +117,7 @@ export async function resolveDraft(request: SpecRequest, traits?: AdapterTraits)
     triggerTiles: request.triggerTiles ?? 8,
     lag: request.lag ?? 2,
     skew: request.skew ?? 0,
-    triggers: 'host',
+    triggers: request.triggers ?? DEFAULT_TRIGGERS,
     overflow: request.overflow ?? 'spill',
     tracker: { sets: request.trackerSets ?? 256, ways: request.trackerWays ?? 8 },
     faults: request.faults ?? [],
@@ -144,6 +146,7 @@ const CHOICES = {
   algorithm: ['ring', 'direct'],
   operands: ['exact', 'normal', 'trained'],
   chunk: ['rows', 'columns'],
+  triggers: ['host', 'device'],
   overflow: ['spill', 'stall'],
 } as const satisfies { readonly [K in keyof SpecRequest]?: readonly SpecRequest[K][] };
 

@@ -29,6 +29,7 @@ export interface SplitGemmShape extends GemmShape {
 export type Collective = 'reduce-scatter';
 export type Algorithm = 'ring' | 'direct';
 export type ChunkAxis = 'rows' | 'columns';
+export type Triggers = 'host' | 'device';
 export type OverflowPolicy = 'spill' | 'stall';
 
 /**
@@ -110,7 +111,8 @@ export interface Spec {
   readonly lag: number;
   /** F ≥ 0 of `skew.ts`: how far devices and stages run apart in time; 0 is in step. */
   readonly skew: number;
-  readonly triggers: 'host';
+  /** Who compares counters with thresholds: the host, which reads them, or a kernel on the GPU, from which nothing travels. */
+  readonly triggers: Triggers;
   readonly overflow: OverflowPolicy;
   readonly tracker: { readonly sets: number; readonly ways: number };
   readonly faults: readonly Fault[];

@@ -15,12 +15,12 @@ const parse = (...argv: string[]) => addLimitFlags(addReportFlags(addSpecFlags(n
 
 test('every flag of the Spec arrives in the request under its name', () => {
   const flags = parse(
-    ...'--m 1 --n 2 --k 3 --devices 4 --collective reduce-scatter --algorithm direct --operands normal --seed 5 --chunk rows --kernel-name x --tile 8x16x4 --wavefront 32 --stage-tiles 6 --trigger-tiles 7 --lag 3 --skew 0.5 --overflow stall --tracker-sets 16 --tracker-ways 2'.split(' '),
+    ...'--m 1 --n 2 --k 3 --devices 4 --collective reduce-scatter --algorithm direct --operands normal --seed 5 --chunk rows --kernel-name x --tile 8x16x4 --wavefront 32 --stage-tiles 6 --trigger-tiles 7 --lag 3 --skew 0.5 --triggers device --overflow stall --tracker-sets 16 --tracker-ways 2'.split(' '),
     '--fault', 'unwritten-output', '--fault', 'threshold:device=1,chunk=2,tile=3,delta=-1',
   );
   expect(specRequest(flags)).toEqual({
     m: 1, n: 2, k: 3, devices: 4, collective: 'reduce-scatter', algorithm: 'direct', operands: 'normal', seed: 5, chunk: 'rows', kernelName: 'x', tile: { m: 8, n: 16, k: 4 },
-    wavefront: 32, stageTiles: 6, triggerTiles: 7, lag: 3, skew: 0.5, overflow: 'stall', trackerSets: 16, trackerWays: 2,
+    wavefront: 32, stageTiles: 6, triggerTiles: 7, lag: 3, skew: 0.5, triggers: 'device', overflow: 'stall', trackerSets: 16, trackerWays: 2,
     faults: [{ kind: 'unwritten-output' }, { kind: 'threshold', device: 1, chunk: 2, tile: 3, delta: -1 }],
   });
   expect(givenSpecFlags(flags)).toContain('--kernel-name');

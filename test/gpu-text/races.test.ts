@@ -199,19 +199,19 @@ function records(source: string, struct: string, list: readonly Readonly<Record<
   return buffer.words.slice(0, buffer.bytes / 4);
 }
 
-// Two pieces: two runs of 1 and 40 elements, and one of 33; the second lands first.
-const RUNS = [[7, 1], [50, 40], [10, 33]] as const;
+// Two pieces: runs of 1 element and of 6 stretches of 35, and one of 33; the second lands first.
+const RUNS = [[7, 1, 1, 0], [50, 35, 6, 40], [10, 33, 1, 0]] as const;
 const PIECES = [{ first_run: 0, runs: 2, landing: 35 }, { first_run: 2, runs: 1, landing: 1 }] as const;
 const elementsOf = ({ first_run, runs }: (typeof PIECES)[number]): number[] =>
-  RUNS.slice(first_run, first_run + runs).flatMap(([start, length]) => Array.from({ length }, (_, at) => start + at));
+  RUNS.slice(first_run, first_run + runs).flatMap(([start, length, count, stride]) => Array.from({ length: length * count }, (_, at) => start + Math.floor(at / length) * stride + (at % length)));
 const words = new Uint32Array(RUNS.flat());
 
 describe('transfer', () => {
   const transfer = (source: string) => {
-    const memory = Float32Array.from({ length: 100 }, (_, at) => at + 0.5);
-    const landing = new Float32Array(80).fill(-1);
-    const found = lockstep(source, 'main', [3, 1, 1], { 0: { 0: records(source, 'Item', PIECES), 1: words, 2: memory, 3: landing } });
-    const expected = new Float32Array(80).fill(-1);
+    const memory = Float32Array.from({ length: 300 }, (_, at) => at + 0.5);
+    const landing = new Float32Array(260).fill(-1);
+    const found = lockstep(specialise(source, { LANES: 32 }).code, 'main', [3, 1, 1], { 0: { 0: records(source, 'Item', PIECES), 1: words, 2: memory, 3: landing } });
+    const expected = new Float32Array(260).fill(-1);
     for (const piece of PIECES) elementsOf(piece).forEach((at, index) => (expected[piece.landing + index] = memory[at]!));
     return { found, landing: [...landing], expected: [...expected] };
   };
@@ -223,16 +223,16 @@ describe('transfer', () => {
   });
 
   test('red: two invocations that write one place, and a run that is not packed behind the one before', () => {
-    expect(transfer(broken(SHADERS.transfer, 'landing[at + e]', 'landing[at + e / 2u]')).found.races.length).toBeGreaterThan(0);
-    const { landing, expected } = transfer(broken(SHADERS.transfer, 'at += run.y;', 'at += 2u;'));
+    expect(transfer(broken(SHADERS.transfer, 'var to = first + e;', 'var to = first + e / 2u;')).found.races.length).toBeGreaterThan(0);
+    const { landing, expected } = transfer(broken(SHADERS.transfer, 'first += run.length * run.count;', 'first += 2u;'));
     expect(landing).not.toEqual(expected);
   });
 });
 
 describe('nmc', () => {
   const nmc = (source: string, updates: readonly [number, number]) => {
-    const landing = Float32Array.from({ length: 80 }, (_, at) => 3 * at);
-    const memory = Float32Array.from({ length: 100 }, (_, at) => 1000 + at);
+    const landing = Float32Array.from({ length: 260 }, (_, at) => 3 * at);
+    const memory = Float32Array.from({ length: 300 }, (_, at) => 1000 + at);
     const counters = new Uint32Array(4).fill(5);
     const expected = [...memory];
     PIECES.forEach((piece, which) =>
@@ -241,7 +241,7 @@ describe('nmc', () => {
       }),
     );
     const items = records(source, 'Item', PIECES.map((piece, which) => ({ ...piece, counter: 3 - 2 * which, update: updates[which]! })));
-    const found = lockstep(source, 'main', [3, 1, 1], { 0: { 0: items, 1: words, 2: landing, 3: memory, 4: counters } });
+    const found = lockstep(specialise(source, { LANES: 16 }).code, 'main', [3, 1, 1], { 0: { 0: items, 1: words, 2: landing, 3: memory, 4: counters } });
     return { found, memory: [...memory], expected, counters: [...counters] };
   };
 
@@ -249,14 +249,12 @@ describe('nmc', () => {
     const { found, memory, expected, counters } = nmc(SHADERS.nmc, [first, second]);
     expect(found).toEqual(CLEAN);
     expect(memory).toEqual(expected);
-    expect(counters).toEqual([5, 5 + 33, 5, 5 + 41]);
+    expect(counters).toEqual([5, 5 + 33, 5, 5 + 211]);
   });
 
   test('red: two invocations that update one place, and a count that is not that of the elements', () => {
-    const source = SHADERS.nmc.replaceAll('memory[run.x + e]', 'memory[run.x + e / 2u]');
-    expect(source).not.toBe(SHADERS.nmc);
-    expect(nmc(source, [1, 1]).found.races.length).toBeGreaterThan(0);
-    expect(nmc(broken(SHADERS.nmc, 'landed++;', 'landed = 1u;'), [1, 1]).counters).not.toEqual([5, 38, 5, 46]);
+    expect(nmc(broken(SHADERS.nmc, 'var to = run.start + e;', 'var to = run.start + e / 2u;'), [1, 1]).found.races.length).toBeGreaterThan(0);
+    expect(nmc(broken(SHADERS.nmc, 'landed++;', 'landed = 1u;'), [1, 1]).counters).not.toEqual([5, 38, 5, 216]);
   });
 });
 

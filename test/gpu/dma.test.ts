@@ -6,16 +6,21 @@ import { gpuTest } from './page-client.ts';
 const MEMORY = 1500;
 const LANDING = 1500;
 
+type Run = readonly [start: number, length: number, count?: number, stride?: number];
+
 interface Piece {
-  /** Start and length in the chunk's memory. */
-  readonly runs: readonly (readonly [number, number])[];
+  /** Start and length in the chunk's memory; count and stride of what is more than one stretch. */
+  readonly runs: readonly Run[];
   readonly counter: number;
   readonly update: 0 | 1;
 }
 
-// Runs of length 0, 1, around a row of lanes, odd, and long; the first and the last element of the memory.
+// Runs of length 0, 1, around a row of lanes, odd, and long; the first and the last element of the memory. Several stretches: fewer than
+// a turn of the loop takes, as many, more; side by side, and with gaps.
 const PIECES: readonly Piece[] = [
   { runs: [[0, 1]], counter: 4, update: 0 },
+  { runs: [[217, 3, 3, 5], [232, 2, 4, 2], [240, 5, 7, 7]], counter: 7, update: 1 },
+  { runs: [[1330, 33, 2, 34], [295, 1, 5, 1]], counter: 3, update: 0 },
   { runs: [[1, 31], [40, 32], [80, 33]], counter: 0, update: 1 },
   { runs: [[120, 0]], counter: 1, update: 1 },
   { runs: [[130, 7], [140, 0], [150, 1], [152, 64]], counter: 2, update: 0 },
@@ -26,7 +31,7 @@ const PIECES: readonly Piece[] = [
 
 /** The pieces in the order in which they lie in the landing buffer, from its element 9; their items in another order. */
 function tables(order: readonly number[]) {
-  const runs: (readonly [number, number])[] = [];
+  const runs: Run[] = [];
   const items: { first_run: number; runs: number; landing: number; counter: number; update: number }[] = [];
   const elements: { readonly memory: number; readonly landing: number; readonly piece: number }[] = [];
   let landing = 9;
@@ -34,14 +39,16 @@ function tables(order: readonly number[]) {
     const { runs: own, counter, update } = PIECES[piece]!;
     items.push({ first_run: runs.length, runs: own.length, landing, counter, update });
     runs.push(...own);
-    for (const [start, length] of own) for (let at = 0; at < length; at++) elements.push({ memory: start + at, landing: landing++, piece });
+    for (const [start, length, count = 1, stride = 0] of own)
+      for (let at = 0; at < length * count; at++) elements.push({ memory: start + Math.floor(at / length) * stride + (at % length), landing: landing++, piece });
   });
   return { runs, items: items.toReversed(), elements };
 }
 
+const ORDERS = [[0, 1, 2, 3, 4, 5, 6, 7, 8], [8, 6, 4, 2, 0, 7, 5, 3, 1]] as const;
 const memory = Array.from({ length: MEMORY }, (_, at) => at + 0.25);
 
-for (const order of [[0, 1, 2, 3, 4, 5, 6], [6, 4, 2, 0, 5, 3, 1]])
+for (const order of ORDERS)
   gpuTest(`transfer packs pieces ${order.join(' ')} densely and writes nothing else`, async (page) => {
     const { runs, items, elements } = tables(order);
     const expected = Array<number>(LANDING).fill(-1);
@@ -53,7 +60,7 @@ for (const order of [[0, 1, 2, 3, 4, 5, 6], [6, 4, 2, 0, 5, 3, 1]])
     expect(output.findLastIndex((value) => value !== -1)).toBe(9 + elements.length - 1);
   });
 
-for (const order of [[0, 1, 2, 3, 4, 5, 6], [6, 4, 2, 0, 5, 3, 1]])
+for (const order of ORDERS)
   gpuTest(`the near-memory unit stores or adds pieces ${order.join(' ')}, counts their elements and writes nothing else`, async (page) => {
     const { runs, items, elements } = tables(order);
     const input = Array.from({ length: LANDING }, (_, at) => 10_000 + 2 * at);

@@ -16,6 +16,8 @@ const requests: readonly (readonly [SpecRequest, baseline: boolean, check?: Chec
   [{ m: 128, n: 256, k: 8, devices: 4, foreign: galleryKernel('batched-z') }, true],
   [{ m: 128, n: 128, k: 256, devices: 2, foreign: galleryKernel('both-transposed') }, false],
   [{ m: 256, n: 250, k: 8, devices: 3, foreign: galleryKernel('blas-alpha-beta') }, false],
+  [{ m: 256, n: 512, k: 4, devices: 4, tile: { m: 8, n: 8, k: 2 }, triggers: 'device' }, false],
+  [{ m: 64, n: 512, k: 4, devices: 16, tile: { m: 16, n: 8, k: 2 }, triggers: 'device', skew: 3, lag: 4 }, false],
   // Rows far apart: what the test for linearity keeps is more than anything else.
   [{ m: 256, n: 16, k: 8, devices: 2, foreign: galleryKernel('blas-alpha-beta', { ldc: 'n + 8192', uniforms: { 'p.m': 'm', 'p.n': 'n', 'p.k': 'k', 'p.lda': 'k', 'p.ldb': 'n', 'p.ldc': 'n + 8192', 'p.alpha': 'alpha', 'p.beta': 'beta' } }) }, false],
   // Many small chunks: their parameters count.

@@ -1,10 +1,12 @@
 // The page of the GPU tests: the product's page, and hooks into what lies under it. Every hook runs inside error scopes and
 // destroys what it made.
+import { dmaKernels } from '../../src/gpu/dma.ts';
 import { Gemm } from '../../src/gpu/gemm.ts';
 import { Arena, Gpu, readBack } from '../../src/gpu/gpu.ts';
 import { probe, probeFootprint } from '../../src/gpu/probe.ts';
 import { RecordBuffer } from '../../src/gpu/records.ts';
 import { structLayout } from '../../src/gpu/reflect.ts';
+import { measureTriggerCost } from '../../src/gpu/trigger-cost.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
 import { estimateMemory, poison, probeMemory } from '../../src/emulate/memory.ts';
@@ -13,11 +15,13 @@ import { EpilogueValues } from '../../src/emulate/epilogue.ts';
 import { Gemms } from '../../src/emulate/gemms.ts';
 import { laidOut, operandBuffers, operandSource, PLAIN_OPERANDS } from '../../src/emulate/operands.ts';
 import { projectedOperands } from '../../src/emulate/projection.ts';
+import { runWords } from '../../src/emulate/runs.ts';
 import { outputElements, untouched } from '../../src/emulate/untouched.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
 import { planOf, settled } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
+import { trackerAlone } from './tracker-alone.ts';
 import { Page } from '../../src/page/main.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
 import type { CheckChoice } from '../../src/verify/choice.ts';
@@ -37,8 +41,8 @@ interface DmaItem {
 
 interface DmaJob {
   readonly items: readonly DmaItem[];
-  /** Start and length in the chunk's memory. */
-  readonly runs: readonly (readonly [number, number])[];
+  /** Start and length in the chunk's memory; count and stride of what is more than one stretch. */
+  readonly runs: readonly (readonly [number, number, number?, number?])[];
   /** What is read: the chunk's memory (transfer), or the landing buffer (nmc). */
   readonly input: Float32Array;
   /** Initial contents of what is written. */
@@ -48,7 +52,7 @@ interface DmaJob {
 
 /** Runs one of the two kernels as the engine does: items in a range of a larger buffer, over-long dispatches in two dimensions. */
 async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, runs, input, output, counters = new Uint32Array(1) }: DmaJob): Promise<{ output: Float32Array; counters: Uint32Array }> {
-  const kernel = await gpu.kernel(name, SHADERS[name]);
+  const kernel = (await dmaKernels(gpu))[name];
   const layout = structLayout(SHADERS[name], 'Item');
   const records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   // Before and behind the items lie those of somebody else, which must not run.
@@ -70,7 +74,7 @@ async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, ru
     0,
     gpu.bind(kernel, 0, {
       items: { buffer: arena.words('items', records.words.subarray(0, records.bytes / 4)), offset, size },
-      runs: arena.words('runs', Uint32Array.from(runs.flat())),
+      runs: arena.words('runs', runWords(runs.map(([start, length, count = 1, stride = 0]) => ({ start, length, count, stride })))),
       ...(name === 'transfer' ? { source: read, landing: written } : { landing: read, memory: written, counters: counted }),
     }),
   );
@@ -191,8 +195,32 @@ const hooks = {
       return { report, groups };
     }),
 
+  /** Costs of triggers on this adapter, µs. */
+  triggerCost: () => scoped((gpu) => measureTriggerCost(gpu)),
+
+  /** A run in which a text of the GPU's tracker is replaced, or a list may hold so many items only. */
+  brokenTracker: (spec: Spec, edit: readonly [text: string, by: string] | null, mostListItems?: number) =>
+    scoped(async (gpu) => {
+      const whole = SHADERS.tracker;
+      if (edit !== null && whole.split(edit[0]).length !== 2) throw new Error(`the tracker does not have one ${edit[0]}`);
+      if (edit !== null) SHADERS.tracker = whole.replace(edit[0], edit[1]);
+      try {
+        const { report } = await runSpec(gpu, spec, { baseline: false, memoryLimit: 2 ** 30, isSerial: true, ...(mostListItems === undefined ? {} : { mostListItems }) });
+        return { failures: report.failures, wrong: report.check.wrong };
+      } finally {
+        SHADERS.tracker = whole;
+      }
+    }),
+
+  /**
+   * The GPU's tracker alone: shown counters that grow from epoch to epoch at random, with all windows open. What it found
+   * (block, epoch in which it was seen, epoch in which it was sent), and what the host's trackers and timetable find; and the items and ops of
+   * each list against the Plan.
+   */
+  trackerAlone: (spec: Spec, seed: number, epochs: number) => scoped((gpu, arena) => trackerAlone(gpu, arena, spec, seed, epochs)),
+
   /** Memory (transfer: landing buffer) and counters after one dispatch over hand-made run tables. */
-  dma: (name: 'transfer' | 'nmc', { input, output, counters = [0], ...job }: { items: readonly DmaItem[]; runs: readonly (readonly [number, number])[]; input: readonly number[]; output: readonly number[]; counters?: readonly number[] }) =>
+  dma: (name: 'transfer' | 'nmc', { input, output, counters = [0], ...job }: { items: readonly DmaItem[]; runs: readonly (readonly [number, number, number?, number?])[]; input: readonly number[]; output: readonly number[]; counters?: readonly number[] }) =>
     scoped(async (gpu, arena) => {
       const after = await dma(gpu, arena, name, { ...job, input: Float32Array.from(input), output: Float32Array.from(output), counters: Uint32Array.from(counters) });
       return { output: [...after.output], counters: [...after.counters] };

@@ -158,7 +158,7 @@ const bad: [string, SpecRequest, string, string?][] = [
   ['a config over devices that it cannot take', { config, layer: 'op', devices: 3 }, '--devices'],
   ['a config and no tokens', { config, layer: 'op', tp: 4, tokens: 0 }, '--tokens'],
   ['a seed too large', { ...shape, seed: 2 ** 32 }, '--seed'],
-  ...(['collective', 'algorithm', 'operands', 'chunk', 'overflow'] as const).map((flag): [string, SpecRequest, string] => [`unknown ${flag}`, { ...shape, [flag]: 'tree' }, `--${flag}`]),
+  ...(['collective', 'algorithm', 'operands', 'chunk', 'triggers', 'overflow'] as const).map((flag): [string, SpecRequest, string] => [`unknown ${flag}`, { ...shape, [flag]: 'tree' }, `--${flag}`]),
   ['unknown kernel', { ...shape, kernelName: 'constructor' }, '--kernel-name'],
   ['a tile of nothing', { ...shape, tile: { m: 0, n: 4, k: 4 } }, '--tile'],
   ['a tile that the kernel cannot have', { ...shape, tile: { m: 7919, n: 7919, k: 3 } }, '--tile', 'BAD_TILE'],
@@ -179,6 +179,9 @@ const bad: [string, SpecRequest, string, string?][] = [
   ['a fault on no chunk', { ...shape, faults: [{ kind: 'early-read', ...at, chunk: -1 }] }, 'faults[0].chunk'],
   ['a fault on no tile', { ...shape, faults: [{ kind: 'drop-transfer', ...at, tile: 1e6 }] }, 'faults[0].tile'],
   ['a fault on an empty chunk', { ...shape, m: 3, n: 2, faults: [{ kind: 'drop-transfer', ...at, chunk: 3 }] }, 'faults[0].chunk'],
+  ['trackers on the GPU that stall', { ...shape, triggers: 'device', overflow: 'stall' }, '--triggers'],
+  ...(['drop-transfer', 'double-update', 'early-read'] as const).map((kind): [string, SpecRequest, string] => [`${kind} where the GPU makes the lists`, { ...shape, triggers: 'device', faults: [{ kind, ...at }] }, '--triggers']),
+  ['two thresholds of a chunk that are off, on the GPU', { ...shape, triggers: 'device', faults: [-1, 1].map((delta) => ({ kind: 'threshold', ...at, delta })) }, '--triggers'],
   ['a fault that changes nothing', { ...shape, faults: [{ kind: 'unwritten-output' }, { kind: 'threshold', ...at, delta: 0 }] }, 'faults[1].delta'],
 ];
 

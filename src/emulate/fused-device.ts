@@ -1,0 +1,195 @@
+// The fused run with its triggers on the GPU: the same epochs, the same order, the same values as with triggers on the host, but
+// nothing travels. All is encoded ahead: stages from order tables that lie on the GPU from the start, with the op bits that
+// the trackers write into them; transfers and updates as indirect dispatches of the lists that the trackers made.
+// At the end the host replays the trackers, from what the counters came to, and must find what the GPU found.
+import { EventLog } from '../events/log.ts';
+import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
+import { RecordBuffer } from '../gpu/records.ts';
+import { routeOf, type Plan } from '../plan/plan.ts';
+import { partOf } from './dispatches.ts';
+import { DeviceTracker, type FirstStore } from './device-tracker.ts';
+import { bytesOf, gemmGroup } from './epoch.ts';
+import { Frame, type Group, type Reading, type TimedGroup } from './frame.ts';
+import { applyEpilogue, corrupt, type FusedInput, type FusedRun } from './fused.ts';
+import { Journal } from './journal.ts';
+import { chunkBuffer, type DeviceMemory } from './memory.ts';
+import { rehearse, type Rehearsal, type Stored } from './rehearsal.ts';
+import { mismatches } from './replay.ts';
+import { opOf, TrackedGemm, type Job } from './tracked-gemm.ts';
+import { windowsOf, type Window, type Windows } from './windows.ts';
+
+/** Epochs that are encoded before the first of them must be done: so deep that the GPU never waits, so shallow that a progress bar is true. */
+const AHEAD = 4;
+
+export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
+  const { gpu, arena, spec, plan, gemms, memory, faults, after, progress } = input;
+  const facts = { spec, plan, faults, maxSlots: gemms.maxSlots, landingElements: memory.landingElements };
+  const rehearsal = rehearse(facts);
+  const { works, stored } = rehearsal;
+  const windows = windowsOf(plan, rehearsal.triggers, works.length);
+  const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, Array.from({ length: plan.devices }, (_, device) => faults.muted(device)));
+  const tables = orderTables(input, tracked, stored, staticBits(plan, stored), windows);
+  const orders = arena.words('order tables', tables.records.words.slice(0, Math.max(1, tables.records.bytes / 4)), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
+  const mostItems = input.mostListItems ?? gpu.limits.maxComputeWorkgroupsPerDimension;
+  const tracker = windows.width === 0 ? null : await DeviceTracker.create({ gpu, arena, spec, plan, memory, faults, windows, orders, firstStores: tables.firstStores, mostItems });
+  const frames = Array.from({ length: AHEAD }, (_, at) => new Frame(gpu, arena, `frame ${at}`, [], 3 * spec.devices + 1));
+  const readings: (Promise<Reading> | null)[] = [];
+  const groups: TimedGroup[] = [];
+  const stages = works.map(({ stages }) => stages.length);
+  const stagesInAll = stages.reduce((sum, of) => sum + of, 0);
+  let stagesDone = 0;
+  let conflicts = 0;
+  let next = 0;
+  const take = async (epoch: number): Promise<void> => {
+    const reading = await readings[epoch];
+    readings[epoch] = null;
+    if (reading !== null && reading !== undefined) groups.push(...reading.groups);
+    stagesDone += stages[epoch];
+    progress(stagesDone, stagesInAll);
+  };
+
+  await gpu.idle();
+  const start = performance.now();
+  for (const [epoch, work] of works.entries()) {
+    if (epoch >= AHEAD) await take(epoch - AHEAD);
+    const frame = frames[epoch % AHEAD];
+    const written = new Set<GPUBuffer>();
+    const touches = (buffer: GPUBuffer, writes: boolean): void => {
+      if (written.has(buffer)) conflicts++;
+      if (writes) written.add(buffer);
+    };
+    for (const { device, stage } of work.stages) {
+      const group = gemmGroup(spec, plan, epoch, device, stage);
+      for (; next < stored.length && stored[next].epoch === epoch && stored[next].device === device; next++) {
+        for (const chunk of stored[next].dispatch.slots) touches(chunkBuffer(memory, routeOf(plan, device, chunk).storeTo, chunk), true);
+        dispatch(frame.pass(group), tables.jobs[next], orders);
+      }
+    }
+    if (tracker !== null) {
+      const open = (of: number): Window[][] => bySource((windows.after[of] ?? []).filter((window) => window.open));
+      for (const mine of open(epoch - 1)) {
+        const group: Group = { kind: 'transfer', device: mine[0].device, epoch, bytes: 0, flops: 0 };
+        for (const window of mine) {
+          touches(chunkBuffer(memory, window.device, window.chunk), false);
+          tracker.transfer(frame.pass(group), epoch, window);
+        }
+      }
+      for (const mine of open(epoch - 2)) {
+        const group: Group = { kind: 'reduction', device: tracker.receiver(mine[0]), epoch, bytes: 0, flops: 0 };
+        for (const window of mine) {
+          touches(chunkBuffer(memory, tracker.receiver(window), window.chunk), true);
+          tracker.update(frame.pass(group), epoch - 1, window);
+        }
+      }
+      tracker.look(frame, { kind: 'tracker', device: -1, epoch, bytes: 0, flops: 0 });
+    }
+    readings[epoch] = frame.submit();
+    for (const { device, stage } of work.stages) for (const part of faults.corrupted(device, stage.tiles)) corrupt(gpu, plan, memory, device, part);
+  }
+  for (let epoch = Math.max(0, works.length - AHEAD); epoch < works.length; epoch++) await take(epoch);
+  if (after !== null) applyEpilogue(gpu, plan, memory, after);
+  await gpu.idle();
+  const wallMs = performance.now() - start;
+  for (const frame of frames) frame.destroy();
+  gpu.check();
+
+  const replay = rehearse({ ...facts, counters: await countersOf(gpu, arena, memory) });
+  const expected = orderTables(input, tracked, replay.stored, replay.stored.map(({ bits }) => bits), windows);
+  const found = tracker === null ? null : await tracker.findings();
+  const differences = mismatches(plan, replay, found, { expected: expected.records, actual: await readBack(gpu, orders), jobs: expected.jobs, stored: replay.stored });
+  const timed = groups.filter(({ kind }) => kind === 'tracker').map(({ interval }) => interval);
+  return {
+    log: replay.log,
+    trackers: replay.trackers,
+    groups: groups.filter(({ kind }) => kind !== 'tracker').map((group) => withBytes(plan, replay, group)),
+    wallMs,
+    pending: replay.watch.pending(),
+    counterWaits: 0,
+    mismatches: differences,
+    trackerMs: timed.includes(null) ? null : timed.reduce((sum, interval) => sum + interval!.end - interval!.start, 0) / 1e6,
+    conflicts,
+  };
+}
+
+/** Ops as far as the GEMMs' own order settles them: a later store of a part adds. */
+function staticBits(plan: Plan, stored: readonly Stored[]): number[][][] {
+  const journal = new Journal(plan, new EventLog());
+  return stored.map(({ epoch, device, dispatch }) => journal.store(epoch, device, dispatch));
+}
+
+interface OrderTables {
+  readonly records: RecordBuffer;
+  readonly jobs: readonly Job[];
+  readonly firstStores: Map<number, FirstStore>;
+}
+
+/** Tables of all stages, one behind the other, and of each part that is sent on: which GEMM stores first where it goes. */
+function orderTables({ gpu, plan, memory, faults }: FusedInput, tracked: TrackedGemm, stored: readonly Stored[], bits: readonly Stored['bits'][], windows: Windows): OrderTables {
+  const { tiling } = plan;
+  const records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
+  const senders = sendersOf(plan);
+  const firstStores = new Map<number, FirstStore>();
+  const jobs = stored.map(({ epoch, device, split, dispatch }, index) => {
+    const { slots, tiles } = dispatch;
+    const targets = slots.map((chunk) => routeOf(plan, device, chunk).storeTo);
+    // An update may come before the first of these stores where its list is dispatched at least two epochs earlier.
+    const isOpen = slots.map((chunk, slot) => {
+      const sender = senders.get(targets[slot] * tiling.chunks.length + chunk);
+      const sent = sender === undefined ? undefined : windows.firstSent.get(sender * tiling.chunks.length + chunk);
+      return sent !== undefined && sent + 1 < epoch;
+    });
+    const mayAdd = isOpen.some((open, slot) => open && bits[index].some((of) => of[slot] === 0));
+    const memories = slots.map((chunk, slot) => chunkBuffer(memory, targets[slot], chunk));
+    const buffers = { operands: memory.operands[device], counters: memory.gemmCounters[device], memories };
+    const job = tracked.job(records, { device, split, dispatch, bits: bits[index], op: mayAdd ? 'mixed' : opOf(bits[index]), buffers, muted: faults.muted(device) });
+    tiles.forEach((tile, at) =>
+      slots.forEach((chunk, slot) => {
+        const sender = senders.get(targets[slot] * tiling.chunks.length + chunk);
+        if (sender === undefined || bits[index][at][slot] !== 0) return;
+        const { offset, entry } = job.order;
+        firstStores.set(sender * tiling.parts + partOf(plan, tile, chunk), { epoch, word: (offset + at * entry.size + entry.fields[`update${slot}`].offset) / 4 });
+      }),
+    );
+    return job;
+  });
+  return { records, jobs, firstStores };
+}
+
+/** Who sends a chunk to a device, by `device · chunks + chunk`. */
+function sendersOf({ mapping, tiling }: Plan): Map<number, number> {
+  const chunks = tiling.chunks.length;
+  return new Map(mapping.routes.flatMap((routes, from) => routes.flatMap(({ whenComplete }, chunk) => (whenComplete.kind === 'dma' ? [[whenComplete.to * chunks + chunk, from] as const] : []))));
+}
+
+function bySource(windows: readonly Window[]): Window[][] {
+  const lists = new Map<number, Window[]>();
+  for (const window of windows) lists.set(window.device, [...(lists.get(window.device) ?? []), window]);
+  return [...lists.values()];
+}
+
+function dispatch(pass: GPUComputePassEncoder, { kernel, workgroups, bind }: Job, orders: GPUBuffer): void {
+  pass.setPipeline(kernel.pipeline);
+  bind(orders).forEach((group, index) => pass.setBindGroup(index, group));
+  pass.dispatchWorkgroups(workgroups);
+}
+
+/** What a group moved: the lists' lengths are known when the run is over. */
+function withBytes(plan: Plan, { works }: Rehearsal, group: TimedGroup): TimedGroup {
+  const { kind, device, epoch } = group;
+  if (kind === 'gemm') return group;
+  const moved = kind === 'transfer' ? works[epoch]?.sent.filter(({ from }) => from === device) : works[epoch]?.applied.filter(({ to }) => to === device);
+  return { ...group, bytes: bytesOf(plan, moved ?? []) };
+}
+
+/** GEMMs' counters, then the near-memory units', as they are now. */
+async function countersOf(gpu: Gpu, arena: Arena, { gemmCounters, nmcCounters }: DeviceMemory): Promise<Uint32Array> {
+  const all = [...gemmCounters, ...nmcCounters];
+  const { size } = all[0];
+  const together = arena.storage('final counters', all.length * size);
+  const encoder = gpu.device.createCommandEncoder({ label: together.label });
+  all.forEach((buffer, at) => encoder.copyBufferToBuffer(buffer, 0, together, at * size, size));
+  gpu.device.queue.submit([encoder.finish()]);
+  const counters = await readBack(gpu, together);
+  arena.release([together]);
+  return counters;
+}

@@ -111,19 +111,19 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
     : { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, result };
 }
 
-function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {
+export function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
   pass.dispatchWorkgroups(Math.min(workgroups, most), Math.ceil(workgroups / most));
 }
 
-interface Copy {
+export interface Copy {
   readonly items: { readonly transfer: GPUBuffer; readonly nmc: GPUBuffer };
   readonly runs: GPUBuffer;
   readonly count: number;
 }
 
 /** Items that move a chunk of a whole row-major output, rows `pitch` elements apart. */
-function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
+export function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
   const runs: [start: number, length: number][] = [];
   // Without gaps between its rows a chunk is one stretch, cut evenly.
   const dense = chunk.columns === pitch;

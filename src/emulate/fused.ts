@@ -29,6 +29,8 @@ export interface FusedRun {
   readonly counterWaits: number;
   /** Dispatches of one epoch that write a chunk memory which another of them writes. */
   readonly conflicts: number;
+  /** Host time that reading counters and tracking them took, ms. */
+  readonly watchMs: number;
 }
 
 export interface FusedInput {
@@ -42,9 +44,11 @@ export interface FusedInput {
   /** What each owner adds to the reduced chunk. */
   readonly after: Apply | null;
   readonly progress: (done: number, total: number) => void;
+  /** Waited for between the encoding of each epoch and its submission: there a benchmark can let the run rest. */
+  readonly beforeSubmit?: (epoch: number) => Promise<void>;
 }
 
-export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress }: FusedInput): Promise<FusedRun> {
+export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, progress, beforeSubmit }: FusedInput): Promise<FusedRun> {
   const log = new EventLog();
   const devices = Array.from({ length: spec.devices }, (_, d) => d);
   const trackers = devices.map((d) => new Tracker(plan, d, { ...spec.tracker, overflow: spec.overflow }, faults.thresholds(d)));
@@ -63,6 +67,7 @@ export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, 
   let stagesDone = 0;
   let arrivals: Arrival[] = [];
   let counterWaits = 0;
+  let watchMs = 0;
   let taken = 0;
 
   const take = async (epoch: number): Promise<void> => {
@@ -72,10 +77,12 @@ export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, 
     readings[epoch] = null;
     if (reading === null || reading === undefined) return;
     groups.push(...reading.groups);
+    const began = performance.now();
     watch.read(epoch, reading.counters, (device, block) => {
       // A block that was read early has been sent already, one that is dropped never is: see faults.ts.
       if (!faults.strikes('drop-transfer', device, block) && !faults.strikes('early-read', device, block)) ready[device].push(block);
     });
+    watchMs += performance.now() - began;
   };
 
   await gpu.idle();
@@ -122,6 +129,7 @@ export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, 
     arrivals = sent;
     const frame = frames[epoch % frames.length];
     encoder.encode(frame);
+    if (beforeSubmit !== undefined) await beforeSubmit(epoch);
     readings[epoch] = frame.submit();
     for (const { device, part } of corrupted) corrupt(gpu, plan, memory, device, part);
     for (const { device, block } of early) ready[device].push(block);
@@ -143,7 +151,7 @@ export async function runFused({ gpu, arena, spec, plan, gemms, memory, faults, 
   const wallMs = performance.now() - start;
   for (const frame of frames) frame.destroy();
   gpu.check();
-  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, conflicts: encoder.conflicts };
+  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, conflicts: encoder.conflicts, watchMs };
 }
 
 /** Overwrites one element of the part, behind everybody's back. */

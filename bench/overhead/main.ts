@@ -1,0 +1,145 @@
+// `npm run bench:overhead [-- --only tracked|fused|scaling] [-- --json FILE]`: opens the browser as the product does, runs the parts of the
+// benchmark in it, prints their table. Within nine minutes: what does not fit is said. Exit 1 where a control failed or a part is missing.
+import fs from 'node:fs';
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+import { EXIT_OF, TilewireError } from '../../src/errors.ts';
+import { openSession, type Session } from '../../src/host/session.ts';
+import type { Outcome } from '../../src/page/api.ts';
+import { layerShape } from '../../src/spec/zoo.ts';
+import type { BuiltIn } from './candidates.ts';
+import type { FusedJob } from './paired.ts';
+import type { FusedResult, ScalingRow, StagesRow, TrackedShapeResult } from './results.ts';
+import { PAIRS, worstControl } from './statistics.ts';
+import { jsonOf, tableOf } from './table.ts';
+
+const BUDGET_MS = 525_000;
+/** Where all three run, the shares of time by which each must be done. */
+const SHARES = { tracked: 0.17, fused: 0.62, scaling: 1 };
+const PARTS = ['tracked', 'fused', 'scaling'] as const;
+type Part = (typeof PARTS)[number];
+
+const T_NLG = 't-nlg-fc2-8';
+/** The bars are about the last, and it goes first. */
+const DEVICES = [64, 32, 16, 8, 4, 2];
+const AXES = ['columns', 'rows'] as const;
+const SCALED = { m: 256, n: 4256, kTotal: 17_024 };
+const STAGES = [1, 2, 8, 16];
+
+const began = Date.now();
+const say = (line: string): void => void process.stderr.write(`overhead ${((Date.now() - began) / 1000).toFixed(0).padStart(4)} s: ${line}\n`);
+
+interface Flags {
+  readonly parts: readonly Part[];
+  readonly json: string | undefined;
+  readonly browser: string | undefined;
+}
+
+function flagsOf(argv: readonly string[]): Flags {
+  try {
+    const { values: { only, json, browser } } = parseArgs({ args: [...argv], options: { only: { type: 'string' }, json: { type: 'string' }, browser: { type: 'string' } } });
+    const parts = only === undefined ? PARTS : PARTS.filter((part) => part === only);
+    if (parts.length === 0) throw new TilewireError('BAD_FLAG', 'no such part', { path: '--only', actual: only, limit: PARTS.join(' | '), fix: 'use one of them' });
+    return { parts, json, browser };
+  } catch (error) {
+    if (error instanceof TilewireError) throw error;
+    throw new TilewireError('BAD_FLAG', error instanceof Error ? error.message : String(error), { limit: '--only tracked|fused|scaling, --json FILE, --browser PATH', fix: 'use these' });
+  }
+}
+
+async function value<T>(work: Promise<Outcome<T>>): Promise<T> {
+  const outcome = await work;
+  if (!outcome.ok) throw TilewireError.fromRecord(outcome.error);
+  return outcome.value;
+}
+
+async function tracked({ page }: Session, deadline: number, alone: boolean): Promise<TrackedShapeResult[]> {
+  const { m, n, k, devices } = layerShape('t-nlg', 'fc2', 8, 256);
+  const shapes = [
+    { name: '1024x1024x1024', shape: { m: 1024, n: 1024, k: 1024 }, axis: 'rows' as const, devices },
+    { name: T_NLG, shape: { m, n, k }, axis: 'columns' as const, devices },
+  ];
+  const results: TrackedShapeResult[] = [];
+  for (const [at, shape] of shapes.entries()) {
+    const job = { ...shape, pairs: alone ? 4 * PAIRS : PAIRS + 20, fewPairs: alone ? 60 : 24, deadline: Date.now() + (deadline - Date.now()) / (shapes.length - at) };
+    results.push(await value(page.evaluate((of) => window.tilewireOverhead.tracked(of), job)));
+  }
+  return results;
+}
+
+async function fused({ page }: Session, deadline: number): Promise<FusedResult> {
+  const { m, n, k, devices, name } = layerShape('t-nlg', 'fc2', 8, 256);
+  const job = { name: `${name}, ${m} tokens`, m, n, k, devices, chunk: 'columns' as const, triggerTiles: 8, pairs: PAIRS, wholeRuns: 5, deadline, checkTokens: 2048 };
+  return value(page.evaluate((of) => window.tilewireOverhead.fused(of), job));
+}
+
+async function scaling({ page }: Session, deadline: number, missing: string[]): Promise<{ rows: ScalingRow[]; stages: StagesRow[] }> {
+  const { m, n, kTotal } = SCALED;
+  const jobOf = (devices: number, chunk: (typeof AXES)[number]): FusedJob => ({ m, n, k: kTotal / devices, devices, chunk, triggerTiles: 8 });
+  const plain: BuiltIn[] = await value(page.evaluate((job, until) => window.tilewireOverhead.rank(job, until), jobOf(8, 'columns'), Date.now() + 0.12 * (deadline - Date.now())));
+  const rows: ScalingRow[] = [];
+  const wanted = DEVICES.flatMap((devices) => AXES.map((chunk) => ({ devices, chunk })));
+  // What remains is shared out, double to those that a bar is about.
+  const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 2.5 : 1);
+  const reserve = 0.08 * (deadline - Date.now());
+  for (const [at, row] of wanted.entries()) {
+    const rest = wanted.slice(at).reduce((sum, one) => sum + weightOf(one), 0);
+    const budget = ((deadline - reserve - Date.now()) * weightOf(row)) / rest;
+    // What a row takes at the very least: a tournament, one candidate, a run and its pairs.
+    const least = rows.length === 0 ? 0 : Math.min(...rows.map(({ wholeMs }) => wholeMs)) * 3;
+    if (Date.now() + least > deadline) {
+      missing.push(`scaling to ${row.devices} devices, chunks by ${row.chunk}: no time left; with \`--only scaling\` there is more`);
+      continue;
+    }
+    const job = { ...jobOf(row.devices, row.chunk), pairs: row.devices === DEVICES[0] ? PAIRS : 1, deadline: Date.now() + budget, candidates: row.devices === DEVICES[0] ? 6 : 4 };
+    rows.push(await value(page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), job, plain)));
+  }
+  const stages: StagesRow[] = [];
+  for (const count of STAGES) {
+    if (Date.now() + 12_000 > deadline) break;
+    stages.push(await value(page.evaluate((of, choice, perStep) => window.tilewireOverhead.stages(of, choice, perStep), jobOf(8, 'columns'), plain[0], count)));
+  }
+  if (stages.length < STAGES.length) missing.push(`${STAGES.slice(stages.length).join(', ')} stages per step: no time left`);
+  return { rows: rows.toSorted((one, other) => one.devices - other.devices), stages };
+}
+
+async function main(): Promise<number> {
+  const { parts, json, browser } = flagsOf(process.argv.slice(2));
+  const pageFile = process.env['TILEWIRE_OVERHEAD_PAGE'];
+  if (pageFile === undefined) throw new TilewireError('BUG', 'start this by `npm run bench:overhead`');
+  const session = await openSession({ pageFile, browser, say });
+  try {
+    const { environment } = session;
+    const { vendor, architecture, description, isFallback, isSerial } = environment.adapter;
+    const [cpu] = os.cpus();
+    say(`${[vendor, architecture, description].filter(Boolean).join(' ')}${isFallback ? ' (software fallback)' : ''}${isSerial ? ', serial' : ''} in ${environment.browser}, on ${os.cpus().length} × ${cpu?.model.trim() ?? 'unknown processor'}, load ${os.loadavg()[0].toFixed(2)}`);
+    await session.page.exposeFunction('overheadSay', say);
+    const alone = parts.length === 1;
+    const deadlineOf = (part: Part): number => began + (alone ? 1 : SHARES[part]) * BUDGET_MS;
+    say(alone ? `${parts[0]}: up to ${(BUDGET_MS / 1000).toFixed(0)} s` : `up to ${(BUDGET_MS / 1000).toFixed(0)} s: ${parts.map((part) => `${part} until ${((deadlineOf(part) - began) / 1000).toFixed(0)} s`).join(', ')}; each has all of it with --only`);
+    const missing: string[] = [];
+    const trackedResults = parts.includes('tracked') ? await tracked(session, deadlineOf('tracked'), alone) : null;
+    const fusedResult = parts.includes('fused') ? await fused(session, deadlineOf('fused')) : null;
+    const scaled = parts.includes('scaling') ? await scaling(session, deadlineOf('scaling'), missing) : null;
+    const results = { tracked: trackedResults, fused: fusedResult, scaling: scaled?.rows ?? null, stages: scaled?.stages ?? [], missing };
+    // Of the rows of scaling, those with as many pairs as a control needs.
+    const controls = [...(trackedResults ?? []), ...(fusedResult?.modes ?? []), ...(scaled?.rows.filter(({ pairs }) => pairs >= PAIRS) ?? [])].map(({ control }) => control);
+    const control = worstControl(controls);
+    process.stdout.write(`${tableOf(results).join('\n')}\n`);
+    process.stdout.write(`control, the worst of ${controls.length}: ${control === null ? 'none' : `${control.median.toFixed(4)}${control.failed ? ', failed' : ''}`}; ${((Date.now() - began) / 1000).toFixed(0)} s on a machine whose load was ${os.loadavg()[1].toFixed(2)} of ${os.cpus().length} cores\n`);
+    if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify(jsonOf(environment, control, results), null, 2)}\n`);
+    const tooFew = [...(trackedResults ?? []).map(({ ratio }) => ratio), ...(fusedResult?.modes ?? []).map(({ units }) => units)].some(({ pairs }) => pairs < PAIRS);
+    if (tooFew) process.stdout.write(`failed: a figure stands on fewer than ${PAIRS} pairs, this adapter is too slow for the time\n`);
+    return control?.failed === true || tooFew ? 1 : 0;
+  } finally {
+    await session.close();
+  }
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof TilewireError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = EXIT_OF[error.code];
+}

@@ -18,8 +18,9 @@ const COLUMNS = [16, 28, 32, 56, 64];
 /**
  * Every kernel that computes f32 from operands as they are, at its defaults first (whole, and cut into chunks either way), then
  * at a grid of tiles. By kernel, so that one which is far off can be left early.
+ * @param most of each kernel
  */
-export async function candidatesFor(shape: GemmShape, devices: number): Promise<BuiltIn[][]> {
+export async function candidatesFor(shape: GemmShape, devices: number, most = Infinity): Promise<BuiltIn[][]> {
   const lists: BuiltIn[][] = [];
   for (const kernel of KERNELS) {
     const hash = await kernelHash(kernel.name);
@@ -41,7 +42,7 @@ export async function candidatesFor(shape: GemmShape, devices: number): Promise<
     add(() => defaultOf('rows', devices));
     const [{ tile: { k } } = { tile: { k: 1 } }] = choices.values();
     for (const m of ROWS) for (const n of COLUMNS) add(() => ({ m, n, k }));
-    if (choices.size > 0) lists.push([...choices.values()]);
+    if (choices.size > 0) lists.push([...choices.values()].slice(0, most));
   }
   return lists;
 }

@@ -20,6 +20,8 @@ export interface FusedBenchJob extends FusedJob {
   readonly name: string;
   readonly pairs: number;
   readonly wholeRuns: number;
+  /** Tiles of each kernel to be tried at most. */
+  readonly tiles?: number;
   /** Epoch milliseconds at which it must be done. */
   readonly deadline: number;
   /** Tokens of the run whose check is timed; null leaves that out. */
@@ -35,12 +37,14 @@ const FEW = 3;
 export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promise<FusedResult> {
   const left = (): number => job.deadline - Date.now();
   const started = Date.now();
-  const { ranked, tried } = await tournament(gpu, job, await candidatesFor(job, job.devices), () => left() > 0.8 * (job.deadline - started));
+  /** Whether less than this share of the time is spent: what comes first must leave room for the pairs. */
+  const isWithin = (share: number): boolean => Date.now() - started < share * (job.deadline - started);
+  const { ranked, tried } = await tournament(gpu, job, await candidatesFor(job, job.devices, job.tiles), () => isWithin(0.12));
   const [fastest] = ranked;
   say(`plain: ${nameOf(fastest.choice)} is the fastest of ${tried}, ${(2 * job.m * job.n * job.k / fastest.ms / 1e6).toFixed(2)} GFLOP/s`);
-  const { choice, candidates } = await fusedChoice(gpu, job, ranked.slice(0, 3).map((one) => one.choice), say);
-  const { peakBytes, peakMemoryRatio } = await memoryOf(gpu, job, choice);
-  say(`peak memory ${peakMemoryRatio.toFixed(3)} of operands and outputs`);
+  const { choice, candidates } = await fusedChoice(gpu, job, ranked.slice(0, 3).map((one) => one.choice), () => isWithin(0.2), say);
+  const memory = isWithin(0.3) ? await memoryOf(gpu, job, choice) : null;
+  say(memory === null ? 'no time for a checked run: its memory is not measured' : `a checked run is right; peak memory ${memory.peakMemoryRatio.toFixed(3)} of operands and outputs`);
   const arena = new Arena(gpu);
   const clock = new PassClock(gpu, 8);
   const prepared = await prepareFused(gpu, job, choice);
@@ -51,7 +55,7 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
     const wholes = new Map<TriggerMode, WholeRun[]>(MODES.map((mode) => [mode, []]));
     // The first one warms up what a run has and a bench has not met.
     for (const mode of MODES) await prepared.run({ mode, stages: 2 });
-    for (let run = 0; run < job.wholeRuns; run++) for (const mode of MODES) wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
+    for (let run = 0; run < job.wholeRuns && (run === 0 || isWithin(0.45)); run++) for (const mode of MODES) wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
     const wholeMs = median([...wholes.values()].flat().map(({ wallMs }) => wallMs));
     // A run's plain parts take about as long as the run itself, by every plain kernel.
     const pairMs = (MODES.length * wholeMs * (1 + plain.length)) / units;
@@ -93,7 +97,7 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
     const check = await checkOverFused(gpu, job, left());
     const stagesPerStep = starts.slice(1).reduce((least, start, at) => Math.min(least, start - starts[at]), Infinity);
     const { stageTiles, triggerTiles } = prepared.spec;
-    return { shape: job.name, fused: nameOf(choice), plain: nameOf(fastest.choice), plainGflops: (2 * job.m * job.n * job.k) / fastest.ms / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: job.wholeRuns, candidates, modes, peakBytes, peakMemoryRatio, ...check };
+    return { shape: job.name, fused: nameOf(choice), plain: nameOf(fastest.choice), plainGflops: (2 * job.m * job.n * job.k) / fastest.ms / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: wholes.get(MODES[0])!.length, candidates, modes, memory, ...check };
   } finally {
     clock.destroy();
     prepared.destroy();
@@ -134,11 +138,12 @@ export function perTrigger(runs: readonly PairedRun[]): number | null {
 }
 
 /** Of the product's default and these, the one that is fastest when fused: a few units each, all against the plain parts of the first. */
-async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readonly BuiltIn[], say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
+async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readonly BuiltIn[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
   const { kernel } = await resolveSpec(job);
   const all = new Map([fastest, kernel, ...others].map((one) => [nameOf(one), one]));
   const candidates: { name: string; ratio: number }[] = [];
   for (const [name, one] of all) {
+    if (candidates.length > 0 && !isTimeLeft()) break;
     const { pairs } = await fewUnits(gpu, job, one, fastest, FEW);
     const ratio = median(pairs.map(({ unit, plainMs: [ms] }) => unit.ms / ms));
     candidates.push({ name, ratio });
@@ -165,7 +170,7 @@ async function fewUnits(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: Bui
 }
 
 /** A checked run on a GPU device of its own: what its buffers took at the peak. */
-async function memoryOf({ adapter }: Gpu, job: FusedJob, { name, tile }: BuiltIn): Promise<{ peakBytes: number; peakMemoryRatio: number }> {
+async function memoryOf({ adapter }: Gpu, job: FusedJob, { name, tile }: BuiltIn): Promise<NonNullable<FusedResult['memory']>> {
   const gpu = await Gpu.open(navigator.gpu);
   try {
     const spec = await resolveSpec({ ...job, kernelName: name, tile });

@@ -64,8 +64,8 @@ export interface FusedResult {
   /** Fused kernels and tiles that were looked at, and their ratio. */
   readonly candidates: readonly { readonly name: string; readonly ratio: number }[];
   readonly modes: readonly FusedModeResult[];
-  readonly peakMemoryRatio: number;
-  readonly peakBytes: number;
+  /** Null where there was no time. */
+  readonly memory: { readonly peakBytes: number; readonly peakMemoryRatio: number } | null;
   readonly checkOverFused: number | null;
   readonly checkNote: string;
 }

@@ -38,7 +38,7 @@ function trackedLines(shapes: readonly TrackedShapeResult[]): string[] {
   ];
 }
 
-function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns, candidates, modes, peakMemoryRatio, peakBytes, checkOverFused, checkNote }: FusedResult): string[] {
+function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns, candidates, modes, memory, checkOverFused, checkNote }: FusedResult): string[] {
   const medians = modes.map(({ whole }) => whole.median);
   const fastest = Math.min(...medians);
   return [
@@ -57,7 +57,7 @@ function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTile
         ...(mode.hostMicrosecondsPerTrigger === null ? [] : [`    host time per trigger (reading counters and tracking) ${mode.hostMicrosecondsPerTrigger.toFixed(1)} µs`]),
       ];
     }),
-    line('peak GPU memory', peakMemoryRatio.toFixed(3), `bar ≤ ${BARS.peakMemory}: ${met(peakMemoryRatio <= BARS.peakMemory)}`, `${(peakBytes / 1e6).toFixed(0)} MB of buffers in a checked run, over operands + devices × m × n outputs`),
+    memory === null ? '  peak GPU memory: not measured, no time left' : line('peak GPU memory', memory.peakMemoryRatio.toFixed(3), `bar ≤ ${BARS.peakMemory}: ${met(memory.peakMemoryRatio <= BARS.peakMemory)}`, `${(memory.peakBytes / 1e6).toFixed(0)} MB of buffers in a checked run, over operands + devices × m × n outputs`),
     checkOverFused === null ? `  check over fused: not measured, ${checkNote}` : line('check over fused', checkOverFused.toFixed(3), `bar ≤ ${BARS.check}: ${met(checkOverFused <= BARS.check)}`, `operands + check + report over the fused wall; ${checkNote}`),
     '',
   ];
@@ -106,7 +106,7 @@ export function jsonOf(environment: unknown, control: Control | null, { tracked,
     fusedOverParts: fused === null ? null : { device: plainSpread(mode('device')?.whole), host: plainSpread(mode('host')?.whole) },
     gpuBusy: best?.gpuBusy ?? null,
     stageEfficiency: best?.stageEfficiency.median ?? null,
-    peakMemoryRatio: fused?.peakMemoryRatio ?? null,
+    peakMemoryRatio: fused?.memory?.peakMemoryRatio ?? null,
     checkOverFused: fused?.checkOverFused ?? null,
     scaling: scaling === null ? null : scaling.map(({ devices, chunk, tile, own, best: overBest }) => ({ devices, chunk, tile, fusedOverParts: own.median, fusedOverBestTile: overBest.median })),
     hostMicrosecondsPerTrigger: triggers ?? null,

@@ -17,14 +17,16 @@ export interface TrackedBenchJob {
   readonly pairs: number;
   /** Of what is only information. */
   readonly fewPairs: number;
+  /** Tiles of each kernel to be tried at most. */
+  readonly tiles?: number;
   /** Epoch milliseconds at which it must be done. */
   readonly deadline: number;
 }
 
-export async function trackedBench(gpu: Gpu, { name, shape, axis, devices, pairs, fewPairs, deadline }: TrackedBenchJob, say: Say): Promise<TrackedShapeResult> {
+export async function trackedBench(gpu: Gpu, { name, shape, axis, devices, pairs, fewPairs, tiles, deadline }: TrackedBenchJob, say: Say): Promise<TrackedShapeResult> {
   const started = Date.now();
   const isEarly = (share: number): boolean => Date.now() - started < share * (deadline - started);
-  const { ranked, tried, refused } = await tournament(gpu, shape, await candidatesFor(shape, devices), () => isEarly(0.5));
+  const { ranked, tried, refused } = await tournament(gpu, shape, await candidatesFor(shape, devices, tiles), () => isEarly(0.5));
   const gflops = (ms: number): number => (2 * shape.m * shape.n * shape.k) / ms / 1e6;
   say(`${name}: ${nameOf(ranked[0].choice)} is the fastest of ${tried} plain kernels and tiles, ${gflops(ranked[0].ms).toFixed(2)} GFLOP/s`);
   const [{ choice }] = ranked;

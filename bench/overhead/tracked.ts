@@ -54,18 +54,18 @@ export async function trackedOverPlain(gpu: Gpu, { shape, choice, axis, rounds, 
     const plainRun = await untouched(gpu, arena, gemm);
     const [x, y] = gemm.grid;
     const plain = (grid: [number, number, number]): Encode => (pass) => plainRun(pass, operands, output, grid);
-    // The first run of a pipeline compiles it; the second says how long a slice is.
+    // The first run of a pipeline compiles it; the others say how long a slice is.
     let grid = sliceOf(gemm.grid, (x * y * 1e8) / (2 * shape.m * shape.n * shape.k));
-    for (let again = 0; again < 2; again++) {
-      const times = await clock.time([plain(grid), plain(grid), plain(grid)]);
+    for (let again = 0; again < 3; again++) {
+      const times = await clock.time(Array.from({ length: 2 * BLOCK }, () => plain(grid)));
       // Whole pairs of workgroups: an odd one leaves a core of two idle at the end.
-      grid = sliceOf(gemm.grid, 2 * Math.max(1, Math.round((grid[0] * grid[1] * SLICE_MS) / Math.min(...times) / 2)));
+      if (again > 0) grid = sliceOf(gemm.grid, 2 * Math.max(1, Math.round((grid[0] * grid[1] * SLICE_MS) / median(times) / 2)));
     }
     const tiles = Array.from({ length: grid[0] * grid[1] }, (_, at) => (at % grid[0]) + x * Math.floor(at / grid[0]));
     const tracked = await Promise.all(variants.map((variant) => trackedSlice(gpu, arena, gemm, { axis, variant, tiles, operands })));
     const encoders: Encode[] = [plain(grid), ...tracked.map(({ encode }) => encode), plain(grid)];
     for (const encode of encoders) await clock.time([encode]);
-    await isSame(gpu, gemm, output, tracked[0].chunks[0], tiles, tracked[0].counters);
+    if (variants[0].slots === 1) await isSame(gpu, gemm, output, tracked[0], tiles);
 
     const control: number[] = [];
     const ratios: number[][] = variants.map(() => []);
@@ -133,7 +133,7 @@ async function trackedSlice(gpu: Gpu, arena: Arena, gemm: Gemm, { axis, variant,
 }
 
 /** That both forms did the same work: the same bits in the first rows, and as many elements counted as there are stored. */
-async function isSame(gpu: Gpu, gemm: Gemm, output: GPUBuffer, chunk: GPUBuffer, tiles: readonly number[], counters: GPUBuffer): Promise<void> {
+async function isSame(gpu: Gpu, gemm: Gemm, output: GPUBuffer, { chunks: [chunk], counters }: Slice, tiles: readonly number[]): Promise<void> {
   const [plain, tracked, counts] = [await readBack(gpu, output), await readBack(gpu, chunk), await readBack(gpu, counters)];
   const poisoned = 0x7fc0dead;
   const stored = tracked.reduce((sum, bits) => sum + Number(bits !== poisoned), 0);

@@ -1,6 +1,6 @@
 // Fused over plain parts for one shape: the fastest plain kernel found first, the kernel and tile of the fused run chosen by the fused run itself,
 // whole runs for what is not in a unit, then pairs.
-import { bug } from '../../src/errors.ts';
+import { bug, TilewireError } from '../../src/errors.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { Arena, Gpu } from '../../src/gpu/gpu.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
@@ -12,7 +12,7 @@ import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type Pair,
 import type { Work } from './parts.ts';
 import { MODES, type TriggerMode } from './prepared.ts';
 import type { Breakdown, FusedModeResult, FusedResult } from './results.ts';
-import { controlled, median, pairsWithin, spreadOf, wholeOf, type Spread } from './statistics.ts';
+import { controlled, median, pairsWithin, spreadOf, TRIES, wholeOf, type Spread } from './statistics.ts';
 import { tournament } from './tournament.ts';
 import { idleOf, unitsOf, type WholeRun } from './units.ts';
 
@@ -60,12 +60,13 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
     // A run's plain parts take about as long as the run itself, by every plain kernel.
     const pairMs = (MODES.length * wholeMs * (1 + plain.length)) / units;
     const perTry = Math.ceil(job.pairs / units) * units;
-    const fitting = pairsWithin(left() - 5000, pairMs, 3 * perTry);
+    const fitting = pairsWithin(left(), pairMs, TRIES * perTry);
+    if (fitting < units) throw new TilewireError('TIMEOUT', 'not even one run with its plain parts fits into the time', { actual: `${((units * pairMs) / 1000).toFixed(0)} s for ${units} pairs`, limit: `${(left() / 1000).toFixed(0)} s`, fix: 'the adapter is slow or busy: give --minutes N' });
     say(`plan: a whole run ${(wholeMs / 1000).toFixed(1)} s, ${MODES.length} mode${MODES.length > 1 ? 's' : ''} and ${plain.length} plain kernel${plain.length > 1 ? 's' : ''}: ${perTry} pairs take about ${((perTry * pairMs) / 1000).toFixed(0)} s of the ${(left() / 1000).toFixed(0)} s that are left, time for ${(fitting / perTry).toFixed(1)} tries`);
     const { value, control, controls } = await controlled(
       async (number) => {
         const runs = new Map<TriggerMode, PairedRun[]>(MODES.map((mode) => [mode, []]));
-        for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || left() > (2 + units) * pairMs); run++)
+        for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || left() > units * pairMs); run++)
           for (const mode of MODES) runs.get(mode)!.push(await pairedRun(prepared, { mode, plain, clock, units: job.devices, share: 1, phase: (run % 2) as 0 | 1 }));
         const ratios = [...runs.values()].flat().flatMap((run) => run.control);
         say(`try ${number}: control ${median(ratios).toFixed(4)} (${ratios.length} pairs of plain GEMMs)`);
@@ -73,19 +74,22 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
       },
       () => left() > perTry * pairMs,
     );
+    // The pairs know better than the tournament which of the two is faster.
+    const medians = plain.map((_, kernel) => median([...value.runs.values()].flat().flatMap(({ pairs }) => pairs.map(({ plainMs }) => plainMs[kernel]))));
+    const base = medians.indexOf(Math.min(...medians));
+    const own = plain.length - 1;
     const modes = MODES.map((mode): FusedModeResult => {
       const runs = value.runs.get(mode)!;
       const all = runs.flatMap(({ pairs }) => pairs);
-      const steps = spreadOf(all.map(({ unit, plainMs: [ms] }) => unit.ms / ms));
-      const own = plain.length - 1;
+      const steps = spreadOf(all.map(({ unit, plainMs }) => unit.ms / plainMs[base]));
       return {
         mode,
         units: steps,
-        whole: withWholes(steps, wholes.get(mode)!, runs, units, 0),
+        whole: withWholes(steps, wholes.get(mode)!, runs, units, base),
         control,
         controls,
         controlPairs: value.ratios.length,
-        breakdown: breakdownOf(all, 0),
+        breakdown: breakdownOf(all, base),
         setUpMs: median(wholes.get(mode)!.map(({ setUpMs }) => setUpMs)),
         drainMs: median(wholes.get(mode)!.map(({ drainMs }) => drainMs)),
         idleMs: median(wholes.get(mode)!.map(({ idleMs }) => idleMs)),
@@ -97,7 +101,7 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
     const check = await checkOverFused(gpu, job, left());
     const stagesPerStep = starts.slice(1).reduce((least, start, at) => Math.min(least, start - starts[at]), Infinity);
     const { stageTiles, triggerTiles } = prepared.spec;
-    return { shape: job.name, fused: nameOf(choice), plain: nameOf(fastest.choice), plainGflops: (2 * job.m * job.n * job.k) / fastest.ms / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: wholes.get(MODES[0])!.length, candidates, modes, memory, ...check };
+    return { shape: job.name, fused: nameOf(choice), plain: nameOf(plain[base].choice), plainGflops: (2 * job.m * job.n * job.k) / medians[base] / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: wholes.get(MODES[0])!.length, candidates, modes, memory, ...check };
   } finally {
     clock.destroy();
     prepared.destroy();
@@ -144,8 +148,7 @@ async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readon
   const candidates: { name: string; ratio: number }[] = [];
   for (const [name, one] of all) {
     if (candidates.length > 0 && !isTimeLeft()) break;
-    const { pairs } = await fewUnits(gpu, job, one, fastest, FEW);
-    const ratio = median(pairs.map(({ unit, plainMs: [ms] }) => unit.ms / ms));
+    const ratio = leastOverLeast(await fewSteps(gpu, job, one, fastest));
     candidates.push({ name, ratio });
     say(`fused with ${name}${one === kernel ? ', the default,' : ''}: ${ratio.toFixed(3)} of the fastest plain parts, in its first units`);
   }
@@ -153,15 +156,21 @@ async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readon
   return { choice: all.get(best.name)!, candidates };
 }
 
-/** A run cut off after its first steps, in units of a step. */
-async function fewUnits(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn, steps: number): Promise<PairedRun> {
+/** Of a few pairs: where so little is measured, the least of each side says more than a median, for other programs only add time. */
+export function leastOverLeast({ pairs }: PairedRun): number {
+  const least = (of: (pair: Pair) => number): number => Math.min(...pairs.map((pair) => of(pair) / pair.unit.flops));
+  return least(({ unit }) => unit.ms) / least(({ plainMs: [ms] }) => ms);
+}
+
+/** A run cut off after its first steps, an epoch a unit. */
+async function fewSteps(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn): Promise<PairedRun> {
   const arena = new Arena(gpu);
   const clock = new PassClock(gpu, 8);
   const prepared = await prepareFused(gpu, job, choice);
   try {
     const plain = await plainOf(prepared, arena, [reference]);
-    const stages = Math.ceil((steps * prepared.epochs) / job.devices);
-    return await pairedRun(prepared, { mode: 'host', stages, plain, clock, units: steps, share: 1, phase: 0 });
+    const stages = Math.ceil((FEW * prepared.epochs) / job.devices);
+    return await pairedRun(prepared, { mode: 'host', stages, plain, clock, units: stages, share: FEW / stages, phase: 0 });
   } finally {
     clock.destroy();
     prepared.destroy();

@@ -89,18 +89,17 @@ async function scaling({ page }: Session, deadline: number, missing: string[]): 
   for (const [at, row] of wanted.entries()) {
     const rest = wanted.slice(at).reduce((sum, one) => sum + weightOf(one), 0);
     const budget = ((deadline - reserve - Date.now()) * weightOf(row)) / rest;
-    // What a row takes at the very least: a tournament, one candidate, a run and its pairs.
-    const least = rows.length === 0 ? 0 : Math.min(...rows.map(({ wholeMs }) => wholeMs)) * 3;
-    if (Date.now() + least > deadline) {
-      missing.push(`scaling to ${row.devices} devices, chunks by ${row.chunk}: no time left; with \`--only scaling\` there is more`);
-      continue;
+    const job = { ...jobOf(row.devices, row.chunk), pairs: row.devices === DEVICES[0] ? PAIRS : 1, deadline: Date.now() + budget, hardDeadline: deadline, candidates: row.devices === DEVICES[0] ? 6 : 4 };
+    try {
+      rows.push(await value(page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), job, plain)));
+    } catch (error) {
+      if (!(error instanceof TilewireError) || error.code !== 'TIMEOUT') throw error;
+      missing.push(`${row.devices} devices, chunks by ${row.chunk}: ${error.what} (${String(error.fields.actual)} needed, ${String(error.fields.limit)} left): ${error.fields.fix}`);
     }
-    const job = { ...jobOf(row.devices, row.chunk), pairs: row.devices === DEVICES[0] ? PAIRS : 1, deadline: Date.now() + budget, candidates: row.devices === DEVICES[0] ? 6 : 4 };
-    rows.push(await value(page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), job, plain)));
   }
   const stages: StagesRow[] = [];
   for (const count of STAGES) {
-    if (Date.now() + 12_000 > deadline) break;
+    if (Date.now() + (rows[0]?.wholeMs ?? Infinity) > deadline) break;
     stages.push(await value(page.evaluate((of, choice, perStep) => window.tilewireOverhead.stages(of, choice, perStep), jobOf(8, 'columns'), plain[0], count)));
   }
   if (stages.length < STAGES.length) missing.push(`${STAGES.slice(stages.length).join(', ')} stages per step: no time left`);

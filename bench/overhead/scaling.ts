@@ -1,11 +1,12 @@
 // How fused over plain parts grows with the number of devices, either way of cutting the chunks; at each, the tile with the best fused time.
+import { TilewireError } from '../../src/errors.ts';
 import { extraFlops } from '../../src/emulate/dispatches.ts';
 import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { ChunkAxis } from '../../src/spec/spec.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
 import { PassClock } from './clock.ts';
-import { breakdownOf, perTrigger, withWholes, type Say } from './fused.ts';
+import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
 import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
 import type { ScalingRow, StagesRow, Straddling } from './results.ts';
@@ -17,6 +18,8 @@ export interface ScalingJob extends FusedJob {
   readonly pairs: number;
   /** Epoch milliseconds at which it should be done: it takes fewer candidates and pairs for that. */
   readonly deadline: number;
+  /** Epoch milliseconds at which it must be done, or not be begun. */
+  readonly hardDeadline: number;
   /** Fused kernels and tiles to be compared at most. */
   readonly candidates: number;
 }
@@ -35,17 +38,20 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
   const started = Date.now();
   const budget = job.deadline - started;
   const [fastest] = await plainRanking(gpu, job, () => true, plainChoices);
+  // A whole run, and one more in turn with its plain parts by two kernels; fused costs more than plain.
+  const leastMs = 1.15 * fastest.ms * job.devices * 4;
+  if (Date.now() + leastMs > job.hardDeadline) throw new TilewireError('TIMEOUT', 'no time for a run and its pairs', { actual: `${(leastMs / 1000).toFixed(0)} s`, limit: `${((job.hardDeadline - Date.now()) / 1000).toFixed(0)} s`, fix: 'give --minutes N, or --only scaling' });
   const wanted = await fusedCandidates(job, [fastest.choice, ...plainChoices], job.candidates);
   const candidates: { name: string; ratio: number; straddling: number; choice: BuiltIn }[] = [];
   for (const choice of wanted) {
-    if (candidates.length > 0 && Date.now() - started > 0.45 * budget) break;
+    if (candidates.length > 0 && (Date.now() - started > 0.45 * budget || Date.now() + leastMs > job.hardDeadline)) break;
     const { run, straddling } = await withPrepared(gpu, job, choice, [fastest.choice], async (prepared, plain, clock) => {
       const epochs = Math.max(FEW, Math.ceil((FEW * prepared.epochs) / MOST_UNITS));
       const stages = Math.min(prepared.epochs, epochs);
       const units = Math.min(FEW, stages);
       return { run: await pairedRun(prepared, { mode: 'host', stages, plain, clock, units, share: (job.devices * stages) / prepared.epochs / units, phase: 0 }), straddling: straddlingOf(prepared) };
     });
-    candidates.push({ name: nameOf(choice), ratio: median(run.pairs.map(({ unit, plainMs: [ms] }) => unit.ms / ms)), straddling: straddling.tiles / straddling.of, choice });
+    candidates.push({ name: nameOf(choice), ratio: leastOverLeast(run), straddling: straddling.tiles / straddling.of, choice });
   }
   const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
   return withPrepared(gpu, job, best.choice, [best.choice, fastest.choice], async (prepared, plain, clock) => {

@@ -1,5 +1,5 @@
-// The fastest plain kernel for a shape, out of all candidates: slices of the GEMM at first, of a few candidates whole GEMMs at last,
-// always interleaved and compared by their minima. What is far off is left early.
+// The fastest plain kernel for a shape, out of all candidates: slices of the GEMM (its first workgroups, as untouched
+// kernels have no others), interleaved and compared by their minima, over what they would be of the whole. What is far off is left early.
 import { TilewireError } from '../../src/errors.ts';
 import { operandBuffers, operandSource, PLAIN_OPERANDS, type OperandBuffers } from '../../src/emulate/operands.ts';
 import { outputElements, untouched, type Untouched } from '../../src/emulate/untouched.ts';
@@ -39,9 +39,9 @@ const SLICE_MS = 40;
 const HOPELESS = 1.8;
 const ROUNDS = [
   { keep: 10, within: 1.25, samples: 3 },
-  { keep: 4, within: 1.1, samples: 4 },
+  { keep: 6, within: 1.15, samples: 5 },
+  { keep: 4, within: 1.08, samples: 10 },
 ];
-const WHOLE_SAMPLES = 3;
 
 /** Columns and rows of the first workgroups of a grid, about `count` of them. */
 export function sliceOf([x, y]: readonly [number, number, number], count: number): [number, number, 1] {
@@ -65,8 +65,8 @@ export async function tournament(gpu: Gpu, shape: GemmShape, lists: readonly (re
       const part = text.splits.count > 1 ? grid : sliceOf(grid, (x * y * z * SLICE_MS) / ms);
       return { share: (part[0] * part[1] * part[2]) / (x * y * z), encode: (pass) => run(pass, operands, output, part) };
     };
-    const timed = async (round: readonly Entry[], samples: number, whole: boolean): Promise<void> => {
-      const parts = round.map((entry) => (whole ? { share: 1, encode: ((pass) => entry.run(pass, operands, output)) as Encode } : slice(entry, entry.ms)));
+    const timed = async (round: readonly Entry[], samples: number): Promise<void> => {
+      const parts = round.map((entry) => slice(entry, entry.ms));
       const least = round.map(() => Infinity);
       for (let sample = 0; sample < samples; sample++) {
         const times = await clock.time(parts.map(({ encode }) => encode));
@@ -89,7 +89,7 @@ export async function tournament(gpu: Gpu, shape: GemmShape, lists: readonly (re
           const entry: Entry = { choice, gemm, run: await untouched(gpu, arena, gemm), ms: (SLICE_MS * flops) / FIRST_FLOPS };
           // The first run of a pipeline compiles it.
           await clock.time([(pass) => entry.run(pass, operands, output, gemm.text.splits.count > 1 ? gemm.grid : [1, 1, 1])]);
-          await timed([entry], 2, false);
+          await timed([entry], 2);
           entries.push(entry);
           bestOfKernel = Math.min(bestOfKernel, entry.ms);
           best = Math.min(best, entry.ms);
@@ -102,10 +102,8 @@ export async function tournament(gpu: Gpu, shape: GemmShape, lists: readonly (re
     let left = entries;
     for (const { keep, within, samples } of ROUNDS) {
       left = left.toSorted((one, other) => one.ms - other.ms).filter(({ ms }, at, all) => at < keep && ms <= within * all[0].ms);
-      if (left.length > 1) await timed(left, samples, false);
+      if (left.length > 1) await timed(left, samples);
     }
-    left = left.toSorted((one, other) => one.ms - other.ms).slice(0, ROUNDS[1].keep);
-    await timed(left, WHOLE_SAMPLES, true);
     gpu.check();
     return { ranked: left.toSorted((one, other) => one.ms - other.ms).map(({ choice, ms }) => ({ choice, ms })), tried, refused };
   } finally {

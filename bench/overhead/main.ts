@@ -1,6 +1,6 @@
 // `npm run bench:overhead [-- --only tracked|fused|scaling] [-- --json FILE]`: opens the browser as the product does, runs the parts of the
 // benchmark in it, prints their table. Within nine minutes (or `--minutes N`, for a slower machine): what does not fit is said. Exit 1 where
-// a control failed or a figure stands on too few pairs.
+// a control failed, a figure stands on too few pairs, or is missing.
 import fs from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
@@ -51,13 +51,35 @@ function flagsOf(argv: readonly string[]): Flags {
   }
 }
 
-async function value<T>(work: Promise<Outcome<T>>): Promise<T> {
-  const outcome = await work;
-  if (!outcome.ok) throw TilewireError.fromRecord(outcome.error);
-  return outcome.value;
+/** What a call into the page finds, given up at the end of all time: what plans its own time may have planned on a machine that got busy. */
+async function value<T>(work: Promise<Outcome<T>>, end: number): Promise<T> {
+  work.catch(() => {});
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TilewireError('TIMEOUT', 'given up half-way', { limit: 'the time that there was', fix: 'the adapter is slow or busy: give --minutes N, or --only PART' })), end - Date.now());
+  });
+  try {
+    const outcome = await Promise.race([late, work]);
+    if (!outcome.ok) throw TilewireError.fromRecord(outcome.error);
+    return outcome.value;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-async function tracked({ page }: Session, deadline: number, alone: boolean): Promise<TrackedShapeResult[]> {
+/** The part's result, or null where it did not fit into the time. */
+async function within<T>(name: string, missing: string[], work: () => Promise<T>): Promise<T | null> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof TilewireError) || error.code !== 'TIMEOUT') throw error;
+    const { actual, limit, fix } = error.fields;
+    missing.push(`${name}: ${error.what}${actual === undefined ? '' : ` (${String(actual)} needed, ${String(limit)} left)`}: ${String(fix)}`);
+    return null;
+  }
+}
+
+async function tracked({ page }: Session, deadline: number, end: number, alone: boolean, missing: string[]): Promise<TrackedShapeResult[]> {
   const { m, n, k, devices } = layerShape('t-nlg', 'fc2', 8, 256);
   const shapes = [
     { name: '1024x1024x1024', shape: { m: 1024, n: 1024, k: 1024 }, axis: 'rows' as const, devices },
@@ -66,43 +88,44 @@ async function tracked({ page }: Session, deadline: number, alone: boolean): Pro
   const results: TrackedShapeResult[] = [];
   for (const [at, shape] of shapes.entries()) {
     const job = { ...shape, pairs: alone ? 4 * PAIRS : PAIRS + 20, fewPairs: alone ? 60 : 24, deadline: Date.now() + (deadline - Date.now()) / (shapes.length - at) };
-    results.push(await value(page.evaluate((of) => window.tilewireOverhead.tracked(of), job)));
+    const result = await within(`tracked over plain, ${shape.name}`, missing, () => value(page.evaluate((of) => window.tilewireOverhead.tracked(of), job), end));
+    if (result !== null) results.push(result);
   }
   return results;
 }
 
-async function fused({ page }: Session, deadline: number): Promise<FusedResult> {
+async function fused({ page }: Session, deadline: number, end: number, missing: string[]): Promise<FusedResult | null> {
   const { m, n, k, devices, name } = layerShape('t-nlg', 'fc2', 8, 256);
   const job = { name: `${name}, ${m} tokens`, m, n, k, devices, chunk: 'columns' as const, triggerTiles: 8, pairs: PAIRS, wholeRuns: 5, deadline, checkTokens: 2048 };
-  return value(page.evaluate((of) => window.tilewireOverhead.fused(of), job));
+  return within('fused over plain parts', missing, () => value(page.evaluate((of) => window.tilewireOverhead.fused(of), job), end));
 }
 
 async function scaling({ page }: Session, deadline: number, missing: string[]): Promise<{ rows: ScalingRow[]; stages: StagesRow[] }> {
   const { m, n, kTotal } = SCALED;
   const jobOf = (devices: number, chunk: (typeof AXES)[number]): FusedJob => ({ m, n, k: kTotal / devices, devices, chunk, triggerTiles: 8 });
-  const plain: BuiltIn[] = await value(page.evaluate((job, until) => window.tilewireOverhead.rank(job, until), jobOf(8, 'columns'), Date.now() + 0.12 * (deadline - Date.now())));
   const rows: ScalingRow[] = [];
+  const stages: StagesRow[] = [];
+  const rankUntil = Date.now() + 0.12 * (deadline - Date.now());
+  const plain: readonly BuiltIn[] = (await within('scaling', missing, () => value(page.evaluate((job, until) => window.tilewireOverhead.rank(job, until), jobOf(8, 'columns'), rankUntil), deadline))) ?? [];
   const wanted = DEVICES.flatMap((devices) => AXES.map((chunk) => ({ devices, chunk })));
-  // What remains is shared out, double to those that a bar is about.
+  // What remains is shared out, more to those that a bar is about.
   const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 2.5 : 1);
   const reserve = 0.08 * (deadline - Date.now());
   for (const [at, row] of wanted.entries()) {
+    if (plain.length === 0 || Date.now() > deadline) break;
     const rest = wanted.slice(at).reduce((sum, one) => sum + weightOf(one), 0);
     const budget = ((deadline - reserve - Date.now()) * weightOf(row)) / rest;
     const job = { ...jobOf(row.devices, row.chunk), pairs: row.devices === DEVICES[0] ? PAIRS : 1, deadline: Date.now() + budget, hardDeadline: deadline, candidates: row.devices === DEVICES[0] ? 6 : 4 };
-    try {
-      rows.push(await value(page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), job, plain)));
-    } catch (error) {
-      if (!(error instanceof TilewireError) || error.code !== 'TIMEOUT') throw error;
-      missing.push(`${row.devices} devices, chunks by ${row.chunk}: ${error.what} (${String(error.fields.actual)} needed, ${String(error.fields.limit)} left): ${error.fields.fix}`);
-    }
+    const result = await within(`${row.devices} devices, chunks by ${row.chunk}`, missing, () => value(page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), job, plain), deadline));
+    if (result !== null) rows.push(result);
   }
-  const stages: StagesRow[] = [];
-  for (const count of STAGES) {
+  for (const count of plain.length === 0 ? [] : STAGES) {
+    // A few steps of one run, and their plain parts.
     if (Date.now() + (rows[0]?.wholeMs ?? Infinity) > deadline) break;
-    stages.push(await value(page.evaluate((of, choice, perStep) => window.tilewireOverhead.stages(of, choice, perStep), jobOf(8, 'columns'), plain[0], count)));
+    const result = await within(`${count} stages per step`, missing, () => value(page.evaluate((of, choice, perStep) => window.tilewireOverhead.stages(of, choice, perStep), jobOf(8, 'columns'), plain[0], count), deadline));
+    if (result !== null) stages.push(result);
   }
-  if (stages.length < STAGES.length) missing.push(`${STAGES.slice(stages.length).join(', ')} stages per step: no time left`);
+  if (stages.length < STAGES.length) missing.push(`${STAGES.length - stages.length} of ${STAGES.length} numbers of stages per step: no time left`);
   return { rows: rows.toSorted((one, other) => one.devices - other.devices), stages };
 }
 
@@ -121,8 +144,9 @@ async function main(): Promise<number> {
     const deadlineOf = (part: Part): number => began + (alone ? 1 : SHARES[part]) * budgetMs;
     say(alone ? `${parts[0]}: up to ${(budgetMs / 1000).toFixed(0)} s` : `up to ${(budgetMs / 1000).toFixed(0)} s: ${parts.map((part) => `${part} until ${((deadlineOf(part) - began) / 1000).toFixed(0)} s`).join(', ')}; each has all of it with --only`);
     const missing: string[] = [];
-    const trackedResults = parts.includes('tracked') ? await tracked(session, deadlineOf('tracked'), alone) : null;
-    const fusedResult = parts.includes('fused') ? await fused(session, deadlineOf('fused')) : null;
+    const end = began + budgetMs;
+    const trackedResults = parts.includes('tracked') ? await tracked(session, deadlineOf('tracked'), end, alone, missing) : null;
+    const fusedResult = parts.includes('fused') ? await fused(session, deadlineOf('fused'), end, missing) : null;
     const scaled = parts.includes('scaling') ? await scaling(session, deadlineOf('scaling'), missing) : null;
     const results = { tracked: trackedResults, fused: fusedResult, scaling: scaled?.rows ?? null, stages: scaled?.stages ?? [], missing };
     // Of the rows of scaling, those with as many pairs as a control needs.
@@ -133,7 +157,7 @@ async function main(): Promise<number> {
     if (json !== undefined) fs.writeFileSync(json, `${JSON.stringify(jsonOf(environment, control, results), null, 2)}\n`);
     const tooFew = [...(trackedResults ?? []).map(({ ratio }) => ratio), ...(fusedResult?.modes ?? []).map(({ units }) => units)].some(({ pairs }) => pairs < PAIRS);
     if (tooFew) process.stdout.write(`failed: a figure stands on fewer than ${PAIRS} pairs, this adapter is too slow for the time\n`);
-    return control?.failed === true || tooFew ? 1 : 0;
+    return control?.failed === true || tooFew || missing.length > 0 ? 1 : 0;
   } finally {
     await session.close();
   }

@@ -75,6 +75,7 @@ function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[])
       return [
         `  ${String(devices).padStart(7)} ${chunk.padEnd(8)} ${row.fused.padEnd(30)} ${interval(own).padEnd(23)} ${interval(best).padEnd(23)} ${String(row.pairs).padStart(5)}  ${gemm.toFixed(3)}  ${moved === null ? '  –  ' : moved.toFixed(2).padStart(5)}  ${percent(idle).padStart(6)}  ${`${straddling.tiles}/${straddling.of}`.padStart(9)}  ${percent(straddling.extraFlops).padStart(6)}  ${row.hostMicrosecondsPerTrigger?.toFixed(1) ?? '–'}`,
         ...(bar === null ? [] : [`          bar ≤ ${bar} (own): ${verdict(verdictOf(own, own.median, bar, control.failed), own)}, upper end ${own.upper.toFixed(3)}; ${controlText(control)}`]),
+        ...[own, best].filter(({ median }) => isQuirk(median)).map((of) => `          ${quirkText(of)}`),
         `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
       ];
     }),

@@ -3,7 +3,6 @@ import { TilewireError } from '../../src/errors.ts';
 import { extraFlops } from '../../src/emulate/dispatches.ts';
 import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
-import type { ChunkAxis } from '../../src/spec/spec.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
 import { PassClock } from './clock.ts';
 import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
@@ -145,5 +144,3 @@ function straddlingOf({ plan, spec, gemms }: Prepared): Straddling {
     extraFlops: extraFlops(plan, kTotal, gemms.maxSlots) / (2 * m * n * kTotal),
   };
 }
-
-export const axes: readonly ChunkAxis[] = ['columns', 'rows'];

@@ -112,19 +112,19 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
     : { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, groups, result };
 }
 
-function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {
+export function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;
   pass.dispatchWorkgroups(Math.min(workgroups, most), Math.ceil(workgroups / most));
 }
 
-interface Copy {
+export interface Copy {
   readonly items: { readonly transfer: GPUBuffer; readonly nmc: GPUBuffer };
   readonly runs: GPUBuffer;
   readonly count: number;
 }
 
 /** Items that move a chunk of a whole row-major output, rows `pitch` elements apart: squares, or as much of one behind the other. */
-function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
+export function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
   const layouts = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };
   const records = { transfer: new RecordBuffer(4), nmc: new RecordBuffer(4) };
   const runs: Run[] = [];

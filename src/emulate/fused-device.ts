@@ -22,7 +22,7 @@ import { windowsOf, type Window, type Windows } from './windows.ts';
 const AHEAD = 4;
 
 export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
-  const { gpu, arena, spec, plan, gemms, memory, faults, after, progress } = input;
+  const { gpu, arena, spec, plan, gemms, memory, faults, after, progress, beforeSubmit } = input;
   const facts = { spec, plan, faults, maxSlots: gemms.maxSlots, landingElements: memory.landingElements };
   const rehearsal = rehearse(facts);
   const { works, stored } = rehearsal;
@@ -83,6 +83,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
       }
       tracker.look(frame, { kind: 'tracker', device: -1, epoch, bytes: 0, flops: 0 });
     }
+    if (beforeSubmit !== undefined) await beforeSubmit(epoch);
     readings[epoch] = frame.submit();
     for (const { device, stage } of work.stages) for (const part of faults.corrupted(device, stage.tiles)) corrupt(gpu, plan, memory, device, part);
   }
@@ -108,6 +109,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
     mismatches: differences,
     trackerMs: timed.includes(null) ? null : timed.reduce((sum, interval) => sum + interval!.end - interval!.start, 0) / 1e6,
     conflicts,
+    watchMs: 0,
   };
 }
 

@@ -34,6 +34,8 @@ export interface FusedRun {
   readonly trackerMs: number | null;
   /** Dispatches of one epoch that write a chunk memory which another of them writes. */
   readonly conflicts: number;
+  /** Host time that reading counters and tracking them took, ms. */
+  readonly watchMs: number;
 }
 
 export interface FusedInput {
@@ -49,12 +51,14 @@ export interface FusedInput {
   readonly progress: (done: number, total: number) => void;
   /** With triggers on the GPU: items that a list of ready blocks may hold; where left out, what one dispatch may. */
   readonly mostListItems?: number | undefined;
+  /** Waited for between the encoding of each epoch and its submission: there a benchmark can let the run rest. */
+  readonly beforeSubmit?: (epoch: number) => Promise<void>;
 }
 
 /** With the trackers where the Spec wants them: `fused-device.ts` has those on the GPU. */
 export const runFused = (input: FusedInput): Promise<FusedRun> => (input.spec.triggers === 'device' ? runOnDevice(input) : runOnHost(input));
 
-async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after, progress }: FusedInput): Promise<FusedRun> {
+async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after, progress, beforeSubmit }: FusedInput): Promise<FusedRun> {
   const log = new EventLog();
   const trackers = Array.from({ length: spec.devices }, (_, d) => new Tracker(plan, d, { ...spec.tracker, overflow: spec.overflow }, faults.thresholds(d)));
   const watch = new Watch(plan, trackers, log);
@@ -66,6 +70,7 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
   const timetable = new Timetable(spec, plan, memory.landingElements);
   const groups: TimedGroup[] = [];
   let counterWaits = 0;
+  let watchMs = 0;
   let taken = 0;
 
   const take = async (epoch: number): Promise<void> => {
@@ -75,10 +80,12 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
     readings[epoch] = null;
     if (reading === null || reading === undefined) return;
     groups.push(...reading.groups);
+    const began = performance.now();
     watch.read(epoch, reading.counters, (device, block) => {
       // A block that was read early has been sent already, one that is dropped never is: see faults.ts.
       if (!faults.strikes('drop-transfer', device, block) && !faults.strikes('early-read', device, block)) timetable.ready(device, block);
     });
+    watchMs += performance.now() - began;
   };
 
   await gpu.idle();
@@ -94,6 +101,7 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
     for (const mine of bySender(applied)) encoder.updates(epoch, mine);
     const frame = frames[epoch % frames.length];
     encoder.encode(frame);
+    if (beforeSubmit !== undefined) await beforeSubmit(epoch);
     readings[epoch] = frame.submit();
     for (const { device, stage } of stages) {
       for (const part of faults.corrupted(device, stage.tiles)) corrupt(gpu, plan, memory, device, part);
@@ -108,7 +116,7 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
   const wallMs = performance.now() - start;
   for (const frame of frames) frame.destroy();
   gpu.check();
-  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, mismatches: [], trackerMs: 0, conflicts: encoder.conflicts };
+  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, mismatches: [], trackerMs: 0, conflicts: encoder.conflicts, watchMs };
 }
 
 /** What each owner adds to its reduced chunk. */

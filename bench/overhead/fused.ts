@@ -1,0 +1,217 @@
+// Fused over plain parts for one shape: the fastest plain kernel found first, the kernel and tile of the fused run chosen by the fused run itself,
+// whole runs for what is not in a unit, then pairs.
+import { bug, TilewireError } from '../../src/errors.ts';
+import { runSpec } from '../../src/emulate/run.ts';
+import { Arena, Gpu } from '../../src/gpu/gpu.ts';
+import { resolveSpec } from '../../src/spec/resolve.ts';
+import type { Spec } from '../../src/spec/spec.ts';
+import type { RunReport } from '../../src/verify/run-report.ts';
+import { candidatesFor, nameOf, type BuiltIn } from './candidates.ts';
+import { PassClock } from './clock.ts';
+import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
+import type { Work } from './parts.ts';
+import { MODES, type TriggerMode } from './prepared.ts';
+import type { Breakdown, FusedModeResult, FusedResult } from './results.ts';
+import { controlled, median, pairsWithin, spreadOf, TRIES, wholeOf, type Spread } from './statistics.ts';
+import { tournament } from './tournament.ts';
+import { idleOf, unitsOf, type WholeRun } from './units.ts';
+
+export interface FusedBenchJob extends FusedJob {
+  readonly name: string;
+  readonly pairs: number;
+  readonly wholeRuns: number;
+  /** Tiles of each kernel to be tried at most. */
+  readonly tiles?: number;
+  /** Epoch milliseconds at which it must be done. */
+  readonly deadline: number;
+  /** Tokens of the run whose check is timed; null leaves that out. */
+  readonly checkTokens: number | null;
+}
+
+export type Say = (line: string) => void;
+
+const MEMORY_LIMIT = 4e9;
+/** Steps by which kernels and tiles of the fused run are compared. */
+const FEW = 3;
+
+export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promise<FusedResult> {
+  const left = (): number => job.deadline - Date.now();
+  const started = Date.now();
+  /** Whether less than this share of the time is spent: what comes first must leave room for the pairs. */
+  const isWithin = (share: number): boolean => Date.now() - started < share * (job.deadline - started);
+  const { ranked, tried } = await tournament(gpu, job, await candidatesFor(job, job.devices, job.tiles), () => isWithin(0.12));
+  const [fastest] = ranked;
+  say(`plain: ${nameOf(fastest.choice)} is the fastest of ${tried}, ${(2 * job.m * job.n * job.k / fastest.ms / 1e6).toFixed(2)} GFLOP/s`);
+  const { choice, candidates } = await fusedChoice(gpu, job, ranked.slice(0, 3).map((one) => one.choice), () => isWithin(0.2), say);
+  const memory = isWithin(0.3) ? await memoryOf(gpu, job, choice) : null;
+  say(memory === null ? 'no time for a checked run: its memory is not measured' : `a checked run is right; peak memory ${memory.peakMemoryRatio.toFixed(3)} of operands and outputs`);
+  const arena = new Arena(gpu);
+  const clock = new PassClock(gpu, 8);
+  const prepared = await prepareFused(gpu, job, choice);
+  try {
+    const plain = await plainOf(prepared, arena, [fastest.choice, choice]);
+    const { starts, areSteps } = unitsOf(prepared.plan, job.devices);
+    const units = starts.length - 1;
+    const wholes = new Map<TriggerMode, WholeRun[]>(MODES.map((mode) => [mode, []]));
+    // The first one warms up what a run has and a bench has not met.
+    for (const mode of MODES) await prepared.run({ mode, stages: 2 });
+    for (let run = 0; run < job.wholeRuns && (run === 0 || isWithin(0.45)); run++) for (const mode of MODES) wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
+    const wholeMs = median([...wholes.values()].flat().map(({ wallMs }) => wallMs));
+    // A run's plain parts take about as long as the run itself, by every plain kernel.
+    const pairMs = (MODES.length * wholeMs * (1 + plain.length)) / units;
+    const perTry = Math.ceil(job.pairs / units) * units;
+    const fitting = pairsWithin(left(), pairMs, TRIES * perTry);
+    if (fitting < units) throw new TilewireError('TIMEOUT', 'not even one run with its plain parts fits into the time', { actual: `${((units * pairMs) / 1000).toFixed(0)} s for ${units} pairs`, limit: `${(left() / 1000).toFixed(0)} s`, fix: 'the adapter is slow or busy: give --minutes N' });
+    say(`plan: a whole run ${(wholeMs / 1000).toFixed(1)} s, ${MODES.length} mode${MODES.length > 1 ? 's' : ''} and ${plain.length} plain kernel${plain.length > 1 ? 's' : ''}: ${perTry} pairs take about ${((perTry * pairMs) / 1000).toFixed(0)} s of the ${(left() / 1000).toFixed(0)} s that are left, time for ${(fitting / perTry).toFixed(1)} tries`);
+    const { value, control, controls } = await controlled(
+      async (number) => {
+        const runs = new Map<TriggerMode, PairedRun[]>(MODES.map((mode) => [mode, []]));
+        for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || left() > units * pairMs); run++)
+          for (const mode of MODES) runs.get(mode)!.push(await pairedRun(prepared, { mode, plain, clock, units: job.devices, share: 1, phase: (run % 2) as 0 | 1 }));
+        const ratios = [...runs.values()].flat().flatMap((run) => run.control);
+        say(`try ${number}: control ${median(ratios).toFixed(4)} (${ratios.length} pairs of plain GEMMs)`);
+        return { control: median(ratios), runs, ratios };
+      },
+      () => left() > perTry * pairMs,
+    );
+    // The pairs know better than the tournament which of the two is faster.
+    const medians = plain.map((_, kernel) => median([...value.runs.values()].flat().flatMap(({ pairs }) => pairs.map(({ plainMs }) => plainMs[kernel]))));
+    const base = medians.indexOf(Math.min(...medians));
+    const own = plain.length - 1;
+    const modes = MODES.map((mode): FusedModeResult => {
+      const runs = value.runs.get(mode)!;
+      const all = runs.flatMap(({ pairs }) => pairs);
+      const steps = spreadOf(all.map(({ unit, plainMs }) => unit.ms / plainMs[base]));
+      return {
+        mode,
+        units: steps,
+        whole: withWholes(steps, wholes.get(mode)!, runs, units, base),
+        control,
+        controls,
+        controlPairs: value.ratios.length,
+        breakdown: breakdownOf(all, base),
+        setUpMs: median(wholes.get(mode)!.map(({ setUpMs }) => setUpMs)),
+        drainMs: median(wholes.get(mode)!.map(({ drainMs }) => drainMs)),
+        idleMs: median(wholes.get(mode)!.map(({ idleMs }) => idleMs)),
+        gpuBusy: median(wholes.get(mode)!.map(({ gpuBusy }) => gpuBusy)),
+        stageEfficiency: spreadOf(all.map(({ unit, plainGemmMs }) => plainGemmMs[own] / unit.gemmMs)),
+        hostMicrosecondsPerTrigger: perTrigger(runs),
+      };
+    });
+    const check = await checkOverFused(gpu, job, left());
+    const stagesPerStep = starts.slice(1).reduce((least, start, at) => Math.min(least, start - starts[at]), Infinity);
+    const { stageTiles, triggerTiles } = prepared.spec;
+    return { shape: job.name, fused: nameOf(choice), plain: nameOf(plain[base].choice), plainGflops: (2 * job.m * job.n * job.k) / medians[base] / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: wholes.get(MODES[0])!.length, candidates, modes, memory, ...check };
+  } finally {
+    clock.destroy();
+    prepared.destroy();
+    arena.destroy();
+  }
+}
+
+/** Adds set-up, drain and what the whole runs idled more than the units to the ratio of the units. */
+export function withWholes(units: Spread, wholes: readonly WholeRun[], runs: readonly PairedRun[], count: number, kernel: number): Spread {
+  const pairs = runs.flatMap((run) => run.pairs);
+  const bytesOf = ({ transferBytes, reductionBytes }: Work): number => transferBytes + reductionBytes;
+  const perByte = pairs.filter(({ unit }) => bytesOf(unit) > 0).map(({ unit, plainMs, plainGemmMs }) => (plainMs[kernel] - plainGemmMs[kernel]) / bytesOf(unit));
+  const idle = Math.max(0, median(wholes.map(({ idleMs }) => idleMs)) - median(runs.map(({ idleMs }) => idleMs)));
+  return wholeOf(units, {
+    stepsMs: count * median(pairs.map(({ plainMs }) => plainMs[kernel])),
+    extraMs: median(wholes.map(({ setUpMs, drainMs }) => setUpMs + drainMs)) + idle,
+    extraPlainMs: perByte.length === 0 ? 0 : median(perByte) * bytesOf(wholes[0].drained),
+  });
+}
+
+export function breakdownOf(pairs: readonly Pair[], kernel: number): Breakdown {
+  const sum = (of: (pair: Pair) => number): number => pairs.reduce((total, pair) => total + of(pair), 0);
+  const ms = sum(({ unit }) => unit.ms);
+  const moving = sum(({ unit }) => unit.transferMs + unit.reductionMs);
+  const plainMoving = sum(({ plainMs, plainGemmMs }) => plainMs[kernel] - plainGemmMs[kernel]);
+  return {
+    gemm: sum(({ unit }) => unit.gemmMs) / sum(({ plainGemmMs }) => plainGemmMs[kernel]),
+    moved: plainMoving === 0 ? null : moving / plainMoving,
+    moving: moving / ms,
+    idle: sum(({ unit }) => idleOf(unit)) / ms,
+  };
+}
+
+/** Host time of reading counters and tracking them, over the triggers that came of it. */
+export function perTrigger(runs: readonly PairedRun[]): number | null {
+  const all = runs.filter(({ triggers }) => triggers > 0);
+  return all.length === 0 ? null : median(all.map(({ watchMs, triggers }) => (1000 * watchMs) / triggers));
+}
+
+/** Of the product's default and these, the one that is fastest when fused: a few units each, all against the plain parts of the first. */
+async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readonly BuiltIn[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
+  const { kernel } = await resolveSpec(job);
+  const all = new Map([fastest, kernel, ...others].map((one) => [nameOf(one), one]));
+  const candidates: { name: string; ratio: number }[] = [];
+  for (const [name, one] of all) {
+    if (candidates.length > 0 && !isTimeLeft()) break;
+    const ratio = leastOverLeast(await fewSteps(gpu, job, one, fastest));
+    candidates.push({ name, ratio });
+    say(`fused with ${name}${one === kernel ? ', the default,' : ''}: ${ratio.toFixed(3)} of the fastest plain parts, in its first units`);
+  }
+  const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
+  return { choice: all.get(best.name)!, candidates };
+}
+
+/** Of a few pairs: where so little is measured, the least of each side says more than a median, for other programs only add time. */
+export function leastOverLeast({ pairs }: PairedRun): number {
+  const least = (of: (pair: Pair) => number): number => Math.min(...pairs.map((pair) => of(pair) / pair.unit.flops));
+  return least(({ unit }) => unit.ms) / least(({ plainMs: [ms] }) => ms);
+}
+
+/** A run cut off after its first steps, an epoch a unit. */
+async function fewSteps(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn): Promise<PairedRun> {
+  const arena = new Arena(gpu);
+  const clock = new PassClock(gpu, 8);
+  const prepared = await prepareFused(gpu, job, choice);
+  try {
+    const plain = await plainOf(prepared, arena, [reference]);
+    const stages = Math.ceil((FEW * prepared.epochs) / job.devices);
+    return await pairedRun(prepared, { mode: 'host', stages, plain, clock, units: stages, share: FEW / stages, phase: 0 });
+  } finally {
+    clock.destroy();
+    prepared.destroy();
+    arena.destroy();
+  }
+}
+
+/** A checked run on a GPU device of its own: what its buffers took at the peak. */
+async function memoryOf({ adapter }: Gpu, job: FusedJob, { name, tile }: BuiltIn): Promise<NonNullable<FusedResult['memory']>> {
+  const gpu = await Gpu.open(navigator.gpu);
+  try {
+    const spec = await resolveSpec({ ...job, kernelName: name, tile });
+    const { report } = await runSpec(gpu, spec, { baseline: false, memoryLimit: MEMORY_LIMIT, isSerial: adapter.info.isFallbackAdapter });
+    if (report.failures.length > 0) throw bug('the run is wrong', { lines: report.failures.map(({ message }) => message) });
+    return { peakBytes: gpu.memory.peak, peakMemoryRatio: gpu.memory.peak / leastBytes(spec) };
+  } finally {
+    gpu.device.destroy();
+  }
+}
+
+/** Operands, and an m × n output of every device. */
+const leastBytes = ({ devices, gemm: { m, n, kTotal } }: Spec): number => 4 * ((m + n) * kTotal + devices * m * n);
+
+/** What a run's own report says of these, ms. */
+const CHECK_FIELDS = ['operandsMs', 'checkMs', 'reportMs'] as const;
+/** FLOP/ms below which no adapter is expected to be; the check's share is what is asked for, and it costs no more than the run. */
+const SLOWEST = 2e6;
+
+/** Operand generation, check and report over the fused wall, by the report of a run at its defaults; null, with the reason, where that does not time them. */
+async function checkOverFused(gpu: Gpu, job: FusedBenchJob, leftMs: number): Promise<Pick<FusedResult, 'checkOverFused' | 'checkNote'>> {
+  const none = (checkNote: string): Pick<FusedResult, 'checkOverFused' | 'checkNote'> => ({ checkOverFused: null, checkNote });
+  if (job.checkTokens === null) return none('left out');
+  const how = { baseline: false, memoryLimit: MEMORY_LIMIT, isSerial: true };
+  const timesOf = ({ measured }: RunReport): unknown[] => CHECK_FIELDS.map((field) => (measured as unknown as Record<string, unknown>)[field]);
+  const small = await runSpec(gpu, await resolveSpec({ m: 32, n: 64, k: 16, devices: 2 }), how);
+  if (!timesOf(small.report).every((ms) => typeof ms === 'number')) return none(`a run's report does not time ${CHECK_FIELDS.join(', ')}`);
+  const spec = await resolveSpec({ ...job, m: job.checkTokens });
+  if ((2 * spec.gemm.m * spec.gemm.n * spec.gemm.kTotal) / SLOWEST > leftMs) return none(`no time left for a run of ${job.checkTokens} tokens`);
+  const { report } = await runSpec(gpu, spec, how);
+  if (report.failures.length > 0) throw bug('the run is wrong', { lines: report.failures.map(({ message }) => message) });
+  const times = timesOf(report) as number[];
+  const { fusedMs } = report.measured;
+  return { checkOverFused: times.reduce((sum, ms) => sum + ms, 0) / fusedMs!, checkNote: `${job.checkTokens} tokens: ${times.map((ms, at) => `${CHECK_FIELDS[at]} ${ms.toFixed(1)}`).join(', ')}, fused ${fusedMs!.toFixed(0)} ms` };
+}

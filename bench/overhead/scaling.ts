@@ -1,0 +1,146 @@
+// How fused over plain parts grows with the number of devices, either way of cutting the chunks; at each, the tile with the best fused time.
+import { TilewireError } from '../../src/errors.ts';
+import { extraFlops } from '../../src/emulate/dispatches.ts';
+import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
+import { resolveSpec } from '../../src/spec/resolve.ts';
+import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
+import { PassClock } from './clock.ts';
+import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
+import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type PairedRun } from './paired.ts';
+import { MODES, type Prepared } from './prepared.ts';
+import type { ScalingRow, StagesRow, Straddling } from './results.ts';
+import { controlled, median, spreadOf } from './statistics.ts';
+import { tournament, type Ranked } from './tournament.ts';
+import { unitsOf } from './units.ts';
+
+export interface ScalingJob extends FusedJob {
+  readonly pairs: number;
+  /** Epoch milliseconds at which it should be done: it takes fewer candidates and pairs for that. */
+  readonly deadline: number;
+  /** Epoch milliseconds at which it must be done, or not be begun. */
+  readonly hardDeadline: number;
+  /** Fused kernels and tiles to be compared at most. */
+  readonly candidates: number;
+}
+
+/** Units of a run at most: where there are fewer devices, parts of a step. */
+const MOST_UNITS = 64;
+/** Units by which tiles are compared. */
+const FEW = 5;
+
+/** The fastest plain kernels of a shape, found once and looked at again at every k. */
+export async function plainRanking(gpu: Gpu, job: FusedJob, isTimeLeft: () => boolean, among?: readonly BuiltIn[]): Promise<readonly Ranked[]> {
+  return (await tournament(gpu, job, among === undefined ? await candidatesFor(job, job.devices) : [among], isTimeLeft)).ranked;
+}
+
+export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readonly BuiltIn[], say: Say): Promise<ScalingRow> {
+  const started = Date.now();
+  const budget = job.deadline - started;
+  const [fastest] = await plainRanking(gpu, job, () => true, plainChoices);
+  // A whole run, and one more in turn with its plain parts by two kernels; fused costs more than plain.
+  const leastMs = 1.15 * fastest.ms * job.devices * 4;
+  if (Date.now() + leastMs > job.hardDeadline) throw new TilewireError('TIMEOUT', 'no time for a run and its pairs', { actual: `${(leastMs / 1000).toFixed(0)} s`, limit: `${((job.hardDeadline - Date.now()) / 1000).toFixed(0)} s`, fix: 'give --minutes N, or --only scaling' });
+  const wanted = await fusedCandidates(job, [fastest.choice, ...plainChoices], job.candidates);
+  const candidates: { name: string; ratio: number; straddling: number; choice: BuiltIn }[] = [];
+  for (const choice of wanted) {
+    if (candidates.length > 0 && (Date.now() - started > 0.45 * budget || Date.now() + leastMs > job.hardDeadline)) break;
+    const { run, straddling } = await withPrepared(gpu, job, choice, [fastest.choice], async (prepared, plain, clock) => {
+      const epochs = Math.max(FEW, Math.ceil((FEW * prepared.epochs) / MOST_UNITS));
+      const stages = Math.min(prepared.epochs, epochs);
+      const units = Math.min(FEW, stages);
+      return { run: await pairedRun(prepared, { mode: 'host', stages, plain, clock, units, share: (job.devices * stages) / prepared.epochs / units, phase: 0 }), straddling: straddlingOf(prepared) };
+    });
+    candidates.push({ name: nameOf(choice), ratio: leastOverLeast(run), straddling: straddling.tiles / straddling.of, choice });
+  }
+  const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
+  return withPrepared(gpu, job, best.choice, [best.choice, fastest.choice], async (prepared, plain, clock) => {
+    const whole = await timedWhole(prepared, { mode: MODES[0] });
+    // One unit a step where there are many devices; parts of steps where there are few.
+    const count = job.devices >= MOST_UNITS / 2 ? job.devices : Math.min(MOST_UNITS, prepared.epochs);
+    const { starts, areSteps } = unitsOf(prepared.plan, count);
+    const units = starts.length - 1;
+    const { value, control } = await controlled(
+      async () => {
+        const runs: PairedRun[] = [];
+        for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || Date.now() + whole.wallMs * (1 + plain.length) < job.deadline); run++)
+          runs.push(await pairedRun(prepared, { mode: MODES[0], plain, clock, units: count, share: job.devices / units, phase: (run % 2) as 0 | 1 }));
+        return { runs, control: median(runs.flatMap((run) => run.control)) };
+      },
+      () => Date.now() + whole.wallMs * (1 + plain.length) * Math.ceil(job.pairs / units) < job.deadline,
+    );
+    const { runs } = value;
+    const pairs = runs.flatMap((run) => run.pairs);
+    const last = plain.length - 1;
+    const ratio = (kernel: number): ReturnType<typeof spreadOf> => spreadOf(pairs.map(({ unit, plainMs }) => unit.ms / plainMs[kernel]));
+    const row: ScalingRow = {
+      devices: job.devices,
+      chunk: job.chunk,
+      fused: nameOf(best.choice),
+      tile: sizeOf(best.choice.tile),
+      plainBest: nameOf(fastest.choice),
+      units,
+      areSteps,
+      own: withWholes(ratio(0), [whole], runs, units, 0),
+      best: withWholes(ratio(last), [whole], runs, units, last),
+      pairs: pairs.length,
+      control,
+      breakdown: breakdownOf(pairs, 0),
+      setUpMs: whole.setUpMs,
+      drainMs: whole.drainMs,
+      wholeMs: whole.wallMs,
+      straddling: straddlingOf(prepared),
+      candidates: candidates.map(({ name, ratio: of, straddling }) => ({ name, ratio: of, straddling })),
+      hostMicrosecondsPerTrigger: perTrigger(runs),
+    };
+    say(`${job.devices} devices, chunks by ${job.chunk}: ${row.fused}, ${row.own.median.toFixed(3)} of its own plain parts, ${row.best.median.toFixed(3)} of the best tile's, ${row.pairs} pairs in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+    return row;
+  });
+}
+
+/** Fused over plain parts by stages per step, in the first steps of a run. */
+export async function stagesRow(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn, stagesPerStep: number): Promise<StagesRow> {
+  const whole = await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile });
+  // The default is four a step.
+  const stageTiles = Math.max(1, Math.ceil((4 * whole.stageTiles) / stagesPerStep));
+  return withPrepared(gpu, { ...job, stageTiles }, choice, [reference], async (prepared, plain, clock) => {
+    const steps = Math.min(4, job.devices);
+    const stages = Math.ceil((steps * prepared.epochs) / job.devices);
+    const { pairs } = await pairedRun(prepared, { mode: MODES[0], stages, plain, clock, units: steps, share: 1, phase: 0 });
+    return { stagesPerStep: prepared.epochs / job.devices, stageTiles, ratio: spreadOf(pairs.map(({ unit, plainMs: [ms] }) => unit.ms / ms)) };
+  });
+}
+
+async function withPrepared<T>(gpu: Gpu, job: FusedJob, choice: BuiltIn, plain: readonly BuiltIn[], work: (prepared: Prepared, plain: Awaited<ReturnType<typeof plainOf>>, clock: PassClock) => Promise<T>): Promise<T> {
+  const arena = new Arena(gpu);
+  const clock = new PassClock(gpu, 8);
+  const prepared = await prepareFused(gpu, job, choice);
+  try {
+    return await work(prepared, await plainOf(prepared, arena, plain), clock);
+  } finally {
+    clock.destroy();
+    prepared.destroy();
+    arena.destroy();
+  }
+}
+
+/** What is worth being tried fused: what `run` would take, what is fastest plain, and tiles that divide the chunks or reach over few of them. */
+async function fusedCandidates(job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
+  const { kernel } = await resolveSpec(job);
+  const names = new Map<string, BuiltIn>();
+  for (const choice of [kernel, ...fast]) names.set(nameOf(choice), choice);
+  // The defaults of the kernel that is fastest, for either way of cutting.
+  for (const list of await candidatesFor(job, job.devices)) for (const choice of list.slice(0, 3)) if (choice.name === fast[0].name) names.set(nameOf(choice), choice);
+  return [...names.values()].slice(0, most);
+}
+
+function straddlingOf({ plan, spec, gemms }: Prepared): Straddling {
+  const { tileParts } = plan.tiling;
+  const real = tileParts.filter(({ length }) => length > 0);
+  const { m, n, kTotal } = spec.gemm;
+  return {
+    tiles: real.filter(({ length }) => length > 1).length,
+    of: real.length,
+    mostChunks: real.reduce((most, { length }) => Math.max(most, length), 0),
+    extraFlops: extraFlops(plan, kTotal, gemms.maxSlots) / (2 * m * n * kTotal),
+  };
+}

@@ -1,0 +1,71 @@
+// The overhead benchmark's page on tiny shapes and a few pairs: every part runs, says what it must, and its figures hang together.
+// How large they are is the benchmark's business, not a test's.
+import esbuild from 'esbuild';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'puppeteer';
+import { beforeAll, expect } from 'vitest';
+import type { Outcome } from '../../src/page/api.ts';
+import { gpuTest } from './page-client.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+let bundle: string;
+beforeAll(async () => {
+  const built = await esbuild.build({ absWorkingDir: root, entryPoints: ['bench/overhead/page.ts'], bundle: true, format: 'iife', loader: { '.wgsl': 'text' }, platform: 'browser', target: 'es2023', write: false });
+  bundle = built.outputFiles[0].text;
+});
+
+async function withBench(page: Page): Promise<void> {
+  if (!(await page.evaluate(() => 'tilewireOverhead' in window))) await page.addScriptTag({ content: bundle });
+}
+
+function valueOf<T>(outcome: Outcome<T>): T {
+  if (!outcome.ok) throw new Error(`${outcome.error.what} ${(outcome.error.fields.lines ?? []).join('\n')}`);
+  return outcome.value;
+}
+
+const shape = { m: 32, n: 256, k: 64 };
+const job = { ...shape, devices: 4, chunk: 'columns' as const, triggerTiles: 2 };
+const soon = (): number => Date.now() + 600_000;
+
+gpuTest('tracked over plain: as many ratios as pairs, of one kernel that did the same twice', async (page) => {
+  await withBench(page);
+  const result = valueOf(await page.evaluate((of) => window.tilewireOverhead.tracked(of), { name: 'tiny', shape, axis: 'columns' as const, devices: 4, pairs: 12, fewPairs: 6, tiles: 1, deadline: soon() }));
+  expect(result.ratio).toMatchObject({ pairs: 12 });
+  expect(result.ratio.lower).toBeLessThanOrEqual(result.ratio.median);
+  expect(result.ratio.median).toBeLessThanOrEqual(result.ratio.upper);
+  expect(result.ratio.median).toBeGreaterThan(0);
+  expect(result.controls.length).toBeGreaterThanOrEqual(1);
+  expect(result.more.map(({ what }) => what)).toEqual(expect.arrayContaining([expect.stringMatching(/^2 slots/), expect.stringMatching(/^4 slots/), 'one slot, chunks by rows']));
+});
+
+gpuTest('fused over plain parts: the steps of whole runs, each with its plain parts', async (page) => {
+  await withBench(page);
+  const result = valueOf(await page.evaluate((of) => window.tilewireOverhead.fused(of), { ...job, name: 'tiny', pairs: 8, wholeRuns: 2, tiles: 1, deadline: soon(), checkTokens: null }));
+  expect(result).toMatchObject({ units: 4, areSteps: true, wholeRuns: 2, checkOverFused: null });
+  expect(result.memory?.peakMemoryRatio).toBeGreaterThan(1);
+  const [mode] = result.modes;
+  expect(mode.units.pairs).toBe(8);
+  expect(mode.controlPairs).toBeGreaterThan(0);
+  // Set-up and drain only add.
+  expect(mode.whole.median).toBeGreaterThan(0);
+  expect(mode.gpuBusy).toBeGreaterThan(0);
+  expect(mode.gpuBusy).toBeLessThanOrEqual(1);
+  expect(mode.breakdown.idle).toBeGreaterThanOrEqual(0);
+  expect(mode.breakdown.idle).toBeLessThan(1);
+  expect(mode.hostMicrosecondsPerTrigger).toBeGreaterThan(0);
+});
+
+gpuTest('scaling: chunks that tiles straddle, and a tile chosen by its fused time', async (page) => {
+  await withBench(page);
+  const plain = valueOf(await page.evaluate((of, until) => window.tilewireOverhead.rank(of, until), job, Date.now()));
+  const row = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, devices: 8, chunk: 'rows' as const, pairs: 1, candidates: 2, deadline: soon(), hardDeadline: soon() }, plain.slice(0, 1)));
+  expect(row).toMatchObject({ devices: 8, chunk: 'rows' });
+  expect(row.tile).toMatch(/^\d+x\d+x\d+$/);
+  expect(row.pairs).toBe(row.units);
+  expect(row.candidates.length).toBeGreaterThan(0);
+  expect(row.own.median).toBeGreaterThan(0);
+  const late = await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, pairs: 1, candidates: 2, deadline: soon(), hardDeadline: Date.now() }, plain.slice(0, 1));
+  expect(late).toMatchObject({ ok: false, error: { code: 'TIMEOUT' } });
+  const stages = valueOf(await page.evaluate((of, choice) => window.tilewireOverhead.stages(of, choice, 2), job, plain[0]));
+  expect(stages.ratio.pairs).toBe(4);
+});

@@ -16,6 +16,8 @@ const STALE_MS = 15_000;
 const BUNDLES = [
   { entry: 'src/cli/main.ts', out: 'tilewire.js', platform: 'node', target: 'node20', packages: 'external', mode: 0o755 },
   { entry: 'src/page/main.ts', out: 'page.js', platform: 'browser', target: 'es2023' },
+  // Inlined into the page that `tilewire tiles --html` writes.
+  { entry: 'src/page/tiles-map.ts', out: 'tiles-map.js', platform: 'browser', target: 'es2022', format: 'iife', minify: true, optional: true },
   { entry: 'test/gpu/page.ts', out: 'test-page.js', platform: 'browser', target: 'es2023', optional: true },
   { entry: 'test/full/main.ts', out: 'test-full.js', platform: 'node', target: 'node20', packages: 'external', optional: true },
 ];

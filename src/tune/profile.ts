@@ -1,0 +1,230 @@
+// Profiles plain kernels on one GEMM shape: each candidate is checked against the adapter's limits, compiled, run once on exact
+// operands and held against the reference, all elements by bits, before it may be timed; then all of them are timed in
+// rounds, each by as many dispatches in one pass as the timer needs. A wrong kernel is never ranked.
+import { bug, TilewireError } from '../errors.ts';
+import { compareChunks } from '../emulate/compare.ts';
+import { EpilogueValues } from '../emulate/epilogue.ts';
+import { poison } from '../emulate/memory.ts';
+import { laidOut, operandBuffers, operandSource, PLAIN_OPERANDS, type OperandBuffers } from '../emulate/operands.ts';
+import { exactReference } from '../emulate/reference.ts';
+import { outputElements, untouched } from '../emulate/untouched.ts';
+import { Gemm } from '../gpu/gemm.ts';
+import { Arena, type Gpu } from '../gpu/gpu.ts';
+import type { KernelText } from '../gpu/kernel-text.ts';
+import { probeFootprint } from '../gpu/probe.ts';
+import { workgroupBytes } from '../gpu/reflect.ts';
+import { SHADERS } from '../gpu/shaders.ts';
+import type { Footprint } from '../plan/footprint.ts';
+import type { SpecDraft } from '../spec/spec.ts';
+import { formatBytes, formatMs } from '../units.ts';
+import type { Candidate } from './candidates.ts';
+import { contestOf, type Entry } from './contest.ts';
+import { compete, type Entrant, type Sample } from './rounds.ts';
+import type { CandidateName, Contest } from './tiles-report.ts';
+import { SliceTimer } from './timer.ts';
+
+export interface ProfileOptions {
+  /** Beside the first one. */
+  readonly rounds: number;
+  readonly seconds: number;
+  /** Bytes. */
+  readonly memoryLimit: number;
+  /** Measured step of the GPU timestamps. */
+  readonly timerStepNs: number | null;
+  /** Dispatches in a sample at most; 4096 unless told. */
+  readonly mostRepeats?: number | undefined;
+  readonly notes?: readonly string[];
+  readonly progress: (step: string, done: number, total: number) => void;
+}
+
+const MOST_REPEATS = 4096;
+
+/** @param draft shape, exact operands and seed; one device's GEMM is timed, and its kernel is not looked at */
+export async function profilePlain(gpu: Gpu, { gemm: { m, n, k }, ...rest }: SpecDraft, candidates: readonly Candidate[], { rounds, seconds, memoryLimit, timerStepNs, mostRepeats = MOST_REPEATS, notes = [], progress }: ProfileOptions): Promise<Contest> {
+  const spec: SpecDraft = { ...rest, gemm: { m, n, k, kTotal: k }, devices: 1 };
+  if (spec.operands.kind !== 'exact') throw new TilewireError('BAD_FLAG', 'tiles are profiled on exact operands', { path: '--operands', actual: spec.operands.kind, fix: 'leave it out' });
+  const needed = 4 * (m * k + k * n + 4 * m * n);
+  if (needed > memoryLimit) throw new TilewireError('MEMORY_LIMIT', 'operands, output and reference do not fit into the memory limit', { path: '--memory-limit', actual: formatBytes(needed), limit: formatBytes(memoryLimit), fix: 'use fewer rows, or raise --memory-limit where there is more' });
+  const arena = new Arena(gpu);
+  const bench = new Bench(gpu, arena, spec);
+  const timer = await SliceTimer.create(gpu, arena, timerStepNs);
+  try {
+    const entrants = candidates.map((candidate) => new PlainEntrant(bench, candidate, timer, mostRepeats));
+    const result = await compete(entrants, { rounds, seconds, seed: spec.seed, now: () => performance.now(), progress });
+    return contestOf(entrants.map(({ entry }) => entry), result, 2 * m * n * k, timer.facts, notes);
+  } finally {
+    timer.destroy();
+    arena.destroy();
+  }
+}
+
+/** What candidates share: operands by how they are laid out, references, one output. */
+class Bench {
+  readonly #operands = new Map<string, Promise<OperandBuffers>>();
+  readonly #references = new Map<string, Promise<GPUBuffer>>();
+  #output: GPUBuffer | null = null;
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly arena: Arena,
+    readonly spec: SpecDraft,
+  ) {}
+
+  operands({ batch, layout, halves, strides }: KernelText): Promise<OperandBuffers> {
+    const { gpu, arena, spec } = this;
+    const facts = { batch, layout, halves, strides };
+    return once(this.#operands, JSON.stringify(facts), async () => {
+      const buffers = operandBuffers(arena, spec, facts);
+      (await laidOut(gpu, arena, await operandSource(gpu, arena, spec, facts), facts, spec))(0, buffers);
+      return buffers;
+    });
+  }
+
+  /** What device 0's GEMM and epilogue must give: batch·m × n, dense. */
+  reference(spec: SpecDraft, text: KernelText): Promise<GPUBuffer> {
+    const { gpu, arena } = this;
+    const { batch, pitch, epilogue } = text;
+    return once(this.#references, JSON.stringify([batch, pitch, epilogue, spec.operands]), async () => {
+      const source = await operandSource(gpu, arena, spec, { ...PLAIN_OPERANDS, batch });
+      const reference = await exactReference(gpu, arena, { ...spec, stageTiles: spec.stageTiles ?? 1 }, batch, source, () => {});
+      await new EpilogueValues(spec, text).applyAll(gpu, arena, reference);
+      return reference;
+    });
+  }
+
+  /** One buffer, of at least that size: bound by its exact size, as arrayLength is a kernel's business. */
+  output(bytes: number): GPUBuffer {
+    if (this.#output === null || this.#output.size !== bytes) {
+      if (this.#output !== null) this.arena.release([this.#output]);
+      this.#output = this.arena.storage('output', bytes);
+    }
+    return this.#output;
+  }
+}
+
+function once<T>(map: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> {
+  const found = map.get(key) ?? make();
+  map.set(key, found);
+  return found;
+}
+
+class PlainEntrant implements Entrant {
+  readonly #bench: Bench;
+  readonly #candidate: Candidate;
+  readonly #timer: SliceTimer;
+  readonly #mostRepeats: number;
+  #name: CandidateName;
+  #repeats = 1;
+  #verified = false;
+  #encode: (pass: GPUComputePassEncoder, repeats: number) => void = () => {};
+  /** One dispatch into a poisoned output, held against the reference; its time, ms. */
+  #prove: () => Promise<number> = () => Promise.reject(bug('a candidate that was never prepared'));
+
+  constructor(bench: Bench, candidate: Candidate, timer: SliceTimer, mostRepeats: number) {
+    this.#bench = bench;
+    this.#candidate = candidate;
+    this.#timer = timer;
+    this.#mostRepeats = mostRepeats;
+    this.#name = candidate.name;
+  }
+
+  get entry(): Entry {
+    return { name: this.#name, verified: this.#verified, repeats: this.#repeats, replayedMs: [] };
+  }
+
+  async first(): Promise<Sample> {
+    const { gpu, arena, spec: shared } = this.#bench;
+    const { kernel } = this.#candidate;
+    const spec: SpecDraft = { ...shared, kernel };
+    const gemm = new Gemm(gpu, arena, kernel, spec.gemm, spec.wavefront);
+    checkLimits(gpu, gemm.text);
+    const run = await untouched(gpu, arena, gemm);
+    gpu.check();
+    const epilogue = new EpilogueValues(spec, gemm.text);
+    const inputs: OperandBuffers = { ...(await this.#bench.operands(gemm.text)), epilogue: (await epilogue.bindings(gpu, arena))(0) };
+    // Nothing is known of a kernel of the user's own, not even that it stores each element once.
+    if (kernel.kind === 'foreign') this.#name = { ...this.#name, tile: tileFound(await probeFootprint(gemm, () => inputs)) };
+    const output = (): GPUBuffer => this.#bench.output(outputElements(gemm) * 4);
+    const reference = await this.#bench.reference(spec, gemm.text);
+    const after = await epilogue.after(gpu, arena);
+    const { m, n } = spec.gemm;
+    const { batch, pitch, splits } = gemm.text;
+    this.#encode = (pass, repeats) => {
+      run(pass, inputs, output());
+      // The pass keeps pipeline and bindings.
+      for (let at = 1; at < repeats; at++)
+        if (splits.count === 1) pass.dispatchWorkgroups(...gemm.grid);
+        else run(pass, inputs, output());
+    };
+    // What a first dispatch of a pipeline costs is compilation.
+    await this.#timer.time((pass) => run(pass, inputs, output(), [1, 1, 1]));
+    this.#prove = async () => {
+      this.#verified = false;
+      poison(gpu, await gpu.kernel('fill', SHADERS.fill), [output()]);
+      const ms = await this.#timer.time((pass) => this.#encode(pass, 1));
+      if (after !== null) await submitPass(gpu, (pass) => after(pass, { row: 0, column: 0, rows: batch * m, columns: n }, { values: output(), first: 0, stride: pitch }));
+      // The dense reference against an output whose rows may lie apart.
+      const { compared, wrong } = await compareChunks(gpu, { n: pitch, chunks: [{ row: 0, column: 0, rows: batch * m, columns: n, elements: batch * m * n }] }, () => reference, output());
+      gpu.check();
+      if (compared !== batch * m * n || wrong > 0) throw new TilewireError('WRONG_VALUES', `wrong result: ${wrong} of ${batch * m * n} elements differ from the reference`);
+      this.#verified = true;
+      return ms;
+    };
+    return this.#calibrated(await this.#prove());
+  }
+
+  /** As many dispatches as make a sample well above the timer's resolution. */
+  async #calibrated(single: number): Promise<Sample> {
+    const { leastSampleMs, resolutionNs } = this.#timer.facts;
+    let sample = single;
+    while (sample < leastSampleMs && this.#repeats < this.#mostRepeats) {
+      const needed = Math.ceil((1.25 * this.#repeats * leastSampleMs) / Math.max(sample, leastSampleMs / 64));
+      this.#repeats = Math.min(this.#mostRepeats, Math.max(this.#repeats + 1, needed));
+      sample = await this.#timer.time((pass) => this.#encode(pass, this.#repeats));
+    }
+    if (sample < leastSampleMs) return { unranked: `${this.#repeats} dispatches take ${formatMs(sample)}, a sample must be at least ${formatMs(leastSampleMs)} (the timer has steps of ${formatMs(resolutionNs / 1e6)})` };
+    return { ms: sample / this.#repeats };
+  }
+
+  async again(): Promise<number> {
+    const sample = await this.#timer.time((pass) => this.#encode(pass, this.#repeats));
+    this.#bench.gpu.check();
+    return sample / this.#repeats;
+  }
+
+  async confirm(): Promise<void> {
+    await this.#prove();
+  }
+}
+
+/** @throws BAD_TILE for what the adapter would refuse when it compiles */
+function checkLimits({ limits }: Gpu, { code, entry, facts: { workgroupSize } }: KernelText): void {
+  const refuse = (what: string, actual: unknown, limit: number): TilewireError => new TilewireError('BAD_TILE', what, { actual, limit, fix: 'use a smaller tile' });
+  const [x, y, z] = workgroupSize;
+  if (x * y * z > limits.maxComputeInvocationsPerWorkgroup) throw refuse('too many invocations in a workgroup', `${x} x ${y} x ${z}`, limits.maxComputeInvocationsPerWorkgroup);
+  for (const [axis, length, most] of [['x', x, limits.maxComputeWorkgroupSizeX], ['y', y, limits.maxComputeWorkgroupSizeY], ['z', z, limits.maxComputeWorkgroupSizeZ]] as const)
+    if (length > most) throw refuse(`the workgroup is too long along ${axis}`, length, most);
+  const bytes = workgroupBytes(code, entry);
+  if (bytes > limits.maxComputeWorkgroupStorageSize) throw refuse('too much workgroup memory', `${bytes} bytes`, limits.maxComputeWorkgroupStorageSize);
+}
+
+/** Rows and columns from the first to the last element that the first element's workgroup stores. */
+function tileFound({ m, n, batch, owner, wavefronts }: Footprint): NonNullable<CandidateName['tile']> {
+  const workgroup = (at: number): number => Math.floor(owner[at] / wavefronts);
+  let [rows, columns] = [0, 0];
+  for (let at = 0; at < (m / batch) * n; at++) {
+    if (workgroup(at) !== workgroup(0)) continue;
+    rows = Math.max(rows, Math.floor(at / n) + 1);
+    columns = Math.max(columns, (at % n) + 1);
+  }
+  return { m: rows, n: columns, k: null };
+}
+
+async function submitPass(gpu: Gpu, encode: (pass: GPUComputePassEncoder) => void): Promise<void> {
+  const encoder = gpu.device.createCommandEncoder({ label: 'epilogue' });
+  const pass = encoder.beginComputePass({ label: 'epilogue' });
+  encode(pass);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
+  await gpu.idle();
+}

@@ -116,7 +116,7 @@ async function requestsOf(flags: TilesFlags): Promise<NamedRequest[]> {
   }
   // One device's GEMM alone needs no devices.
   const alone = flags.model === undefined && flags.config === undefined && flags.devices === undefined && fused !== true;
-  return [alone ? { ...request, devices: 1 } : request];
+  return [alone ? { ...request, devices: 1, ...(flags.m === undefined || flags.n === undefined || flags.k === undefined ? {} : { name: `${flags.m}x${flags.n}x${flags.k}` }) } : request];
 }
 
 function merged(layers: readonly { readonly layer: string; readonly key: string }[], request: SpecRequest, before: string, after: string): NamedRequest[] {

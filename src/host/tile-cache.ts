@@ -72,11 +72,12 @@ export function tileCacheKey({ adapter, browser }: Pick<Environment, 'adapter' |
 }
 
 /** The choice for this key; undefined where there is none, or none that can be used. */
-export function cachedChoice(key: TileCacheKey, { folder = tilesFolder(), warn = warnOnStderr }: CacheOptions = {}): CachedChoice | undefined {
-  const file = path.join(folder, fileName(key));
+export function cachedChoice(key: TileCacheKey, { folder, warn = warnOnStderr }: CacheOptions = {}): CachedChoice | undefined {
+  let file = fileName(key);
   const unusable = (why: string): undefined => void warn(`the cached tile choice ${file} is passed over: ${why}`);
   let text: string;
   try {
+    file = path.join(folder ?? tilesFolder(), file);
     const { size } = fs.statSync(file);
     if (size > MOST_BYTES) return unusable(`it is ${size} bytes long`);
     text = fs.readFileSync(file, 'utf8');
@@ -101,18 +102,22 @@ export function cachedChoice(key: TileCacheKey, { folder = tilesFolder(), warn =
 }
 
 /** Keeps the choice; where that fails it is said, and nothing else happens. @returns the file, or null */
-export function storeChoice(key: TileCacheKey, choice: CachedChoice, measured: Measured, { folder = tilesFolder(), warn = warnOnStderr }: CacheOptions = {}): string | null {
-  const file = path.join(folder, fileName(key));
-  const temporary = path.join(folder, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+export function storeChoice(key: TileCacheKey, choice: CachedChoice, measured: Measured, { folder, warn = warnOnStderr }: CacheOptions = {}): string | null {
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    removeLeftovers(folder);
-    fs.writeFileSync(temporary, `${JSON.stringify({ version: VERSION, key, choice, measured }, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
-    fs.renameSync(temporary, file);
+    const into = folder ?? tilesFolder();
+    fs.mkdirSync(into, { recursive: true, mode: 0o700 });
+    removeLeftovers(into);
+    const file = path.join(into, fileName(key));
+    const temporary = path.join(into, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
+    try {
+      fs.writeFileSync(temporary, `${JSON.stringify({ version: VERSION, key, choice, measured }, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
+      fs.renameSync(temporary, file);
+    } finally {
+      fs.rmSync(temporary, { force: true });
+    }
     return file;
   } catch (error) {
-    fs.rmSync(temporary, { force: true });
-    warn(`the tile choice could not be kept in ${folder}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+    warn(`the tile choice could not be kept${folder === undefined ? '' : ` in ${folder}`}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
     return null;
   }
 }

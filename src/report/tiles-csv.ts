@@ -2,7 +2,7 @@
 // measured is empty.
 import { fateText, type CandidateResult, type Contest, type ShapeProfile } from '../tune/tiles-report.ts';
 
-const COLUMNS = ['shape', 'm', 'n', 'k', 'contest', 'devices', 'rank', 'kernel', 'tile_m', 'tile_n', 'tile_k', 'overrides', 'stage_tiles', 'trigger_tiles', 'fate', 'verified', 'repeats', 'samples', 'min_ms', 'median_ms', 'spread', 'gflops_median', 'gflops_best', 'share_of_best', 'share_lower', 'share_upper', 'differs', 'replayed_ms'] as const;
+const COLUMNS = ['shape', 'm', 'n', 'k', 'contest', 'devices', 'rank', 'kernel', 'tile_m', 'tile_n', 'tile_k', 'overrides', 'stage_tiles', 'trigger_tiles', 'fate', 'verified', 'repeats', 'part', 'samples', 'min_ms', 'median_ms', 'spread', 'gflops_median', 'gflops_best', 'share_of_best', 'share_lower', 'share_upper', 'differs', 'whole_ms', 'replayed_ms'] as const;
 
 type Row = Readonly<Record<(typeof COLUMNS)[number], string | number | boolean | null | undefined>>;
 
@@ -21,10 +21,11 @@ function rowsOf({ name, gemm: { m, n, k } }: ShapeProfile, contest: string, devi
     stage_tiles: of.granularity?.stageTiles, trigger_tiles: of.granularity?.triggerTiles,
     fate: fateText(of.fate),
     verified: of.verified,
-    repeats: of.repeats,
+    repeats: of.repeats, part: of.part,
     samples: of.samplesMs.filter((ms) => ms !== null).length,
     min_ms: of.minMs, median_ms: of.medianMs, spread: of.spread, gflops_median: of.gflops, gflops_best: of.gflopsBest,
     share_of_best: of.share?.value, share_lower: of.share?.lower, share_upper: of.share?.upper, differs: of.share?.differs,
+    whole_ms: of.wholeMs,
     replayed_ms: of.replayedMs,
   }));
 }

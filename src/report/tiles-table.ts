@@ -6,6 +6,8 @@ import { formatMs, threeDigits } from '../units.ts';
 import { aligned } from './table.ts';
 
 const DASH = '–';
+/** Named of those who got no turn; all are in JSON and CSV. */
+const MOST_SKIPPED = 6;
 
 export function tilesTable({ name, gemm: { m, n, k }, plain, fused }: ShapeProfile): string {
   const title = `tiles of ${name}: ${m} x ${n} x ${k} (m x n x k per device), f32`;
@@ -18,29 +20,40 @@ export function tilesTable({ name, gemm: { m, n, k }, plain, fused }: ShapeProfi
 function contestTable(contest: Contest | FusedContest, alone: Contest | null): string {
   const { timer, candidates, rounds, pairs, notes } = contest;
   const ranked = candidates.filter(({ rank }) => rank !== null);
-  const others = candidates.filter(({ rank }) => rank === null);
+  const skipped = candidates.filter(({ fate }) => fate.kind === 'skipped');
+  const others = candidates.filter((of) => of.rank === null && !skipped.includes(of));
   const facts = [
     `timer       ${timer.kind}, measured steps of ${formatMs(timer.resolutionNs / 1e6)}; a sample is at least ${formatMs(timer.leastSampleMs)}`,
     `rounds      ${rounds}, the first of which sorts out; ${pairs} with every ranked candidate in them, in random order`,
-    `verified    every ranked candidate, all elements against the exact reference${alone === null ? ', before its first and after its last sample' : ', in every run'}`,
+    `verified    every ranked candidate, all elements against the exact reference${alone === null ? ', before its first and after its last compared sample' : ', in every run'}`,
+    ...(candidates.some(({ part }) => part < 1) ? ['sample      of long GEMMs a part of the grid, at least 64 workgroups; times are of a whole GEMM, in proportion to its workgroups'] : []),
   ];
   return [
     ...facts.map((line) => `  ${line}`),
     '',
     ...(ranked.length === 0 ? ['  nothing could be ranked'] : aligned([heading(alone !== null), ...ranked.map((candidate) => row(candidate, alone))])),
     ...(ranked.length > 1 ? ['', ...explained(contest, alone !== null).map((line) => `  ${line}`)] : []),
-    ...(others.length > 0 ? ['', `  not in the ranking (${others.length}):`, ...aligned(others.map((of) => [nameOf(of), of.gflops === null ? '' : `${threeDigits(of.gflops)} GFLOP/s`, ''].slice(0, 2))).map((line, at) => `  ${line}  ${fateText(others[at]!.fate)}`)] : []),
+    ...(others.length > 0 ? ['', `  not in the ranking (${candidates.length - ranked.length}):`, ...aligned(others.map((of) => [nameOf(of), of.gflops === null ? '' : `${threeDigits(of.gflops)} GFLOP/s`])).map((line, at) => `  ${line}  ${fateText(others[at]!.fate)}`)] : []),
+    ...skippedLines(skipped),
     ...(notes.length > 0 ? ['', ...notes.map((note) => `  note: ${note}`)] : []),
     '',
   ].join('\n');
 }
 
+/** Those who got no turn, in one paragraph. */
+function skippedLines(skipped: readonly CandidateResult[]): string[] {
+  if (skipped.length === 0) return [];
+  const names = skipped.map(nameOf);
+  const shown = names.slice(0, MOST_SKIPPED);
+  return ['', `  ${skipped.length} ${fateText(skipped[0]!.fate)}: ${shown.join(', ')}${names.length > shown.length ? `, and ${names.length - shown.length} more` : ''}`];
+}
+
 function heading(isFused: boolean): string[] {
-  return [isFused ? 'fused' : 'candidate', 'rank', 'GFLOP/s', 'at best', 'of best', '95 % interval', 'differs', isFused ? 'wall' : 'median', 'least', 'spread', 'samples', ...(isFused ? ['replayed', 'rank alone'] : ['repeats', 'tile'])];
+  return [isFused ? 'fused' : 'candidate', 'rank', 'GFLOP/s', 'at best', 'of best', '95 % interval', 'differs', isFused ? 'wall' : 'median', 'least', 'spread', 'samples', ...(isFused ? ['replayed', 'rank alone'] : ['dispatches', 'tile'])];
 }
 
 function row(candidate: CandidateResult, alone: Contest | null): string[] {
-  const { rank, gflops, gflopsBest, share, medianMs, minMs, spread, samplesMs, repeats, replayedMs, tile } = candidate;
+  const { rank, gflops, gflopsBest, share, medianMs, minMs, spread, samplesMs, repeats, part, replayedMs, tile } = candidate;
   const number = (value: number | null): string => (value === null ? DASH : threeDigits(value));
   const interval = share === null || share.lower === null || share.upper === null ? DASH : `${share.lower.toFixed(3)}..${share.upper.toFixed(3)}`;
   const differs = share === null || share.differs === null ? DASH : share.differs ? 'yes' : 'no';
@@ -56,7 +69,7 @@ function row(candidate: CandidateResult, alone: Contest | null): string[] {
     formatMs(minMs),
     spread === null ? DASH : `${(100 * spread).toFixed(1)} %`,
     String(samplesMs.filter((ms) => ms !== null).length),
-    ...(alone === null ? [String(repeats), tileText(tile)] : [formatMs(replayedMs), placeAlone(candidate, alone)]),
+    ...(alone === null ? [part < 1 ? part.toFixed(3) : String(repeats), tileText(tile)] : [formatMs(replayedMs), placeAlone(candidate, alone)]),
   ];
 }
 

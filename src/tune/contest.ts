@@ -10,6 +10,10 @@ export interface Entry {
   /** Whether its output was held against the reference. */
   readonly verified: boolean;
   readonly repeats: number;
+  /** Share of a GEMM's workgroups in one dispatch of a sample. */
+  readonly part: number;
+  /** Least time of a proof, which is one dispatch of the whole GEMM. */
+  readonly wholeMs: number | null;
   /** Fused: replayed time of each run, ms. */
   readonly replayedMs: readonly number[];
 }
@@ -23,7 +27,7 @@ export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: Co
   const compared = later.length > 0 ? later : complete;
   const order = ranked.length === 0 ? [] : standings(ranked.map((id) => compared.map((round) => trials[id].samples[round]!)));
   const places = new Map(order.map(({ candidate, share }, at) => [ranked[candidate], { rank: at + 1, share }]));
-  const results = entries.map(({ name, verified, repeats, replayedMs }, id): CandidateResult => {
+  const results = entries.map(({ name, verified, repeats, part, wholeMs, replayedMs }, id): CandidateResult => {
     const { samples, fate } = trials[id];
     const place = places.get(id);
     const all = samples.filter((ms) => ms !== null);
@@ -39,6 +43,8 @@ export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: Co
       rank: place?.rank ?? null,
       verified,
       repeats,
+      part,
+      wholeMs: counts ? wholeMs : null,
       samplesMs: samples,
       minMs,
       medianMs,

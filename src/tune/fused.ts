@@ -74,7 +74,7 @@ class FusedEntrant implements Entrant {
   }
 
   get entry(): Entry {
-    return { name: this.#name, verified: this.#verified, repeats: 1, replayedMs: this.#replayed };
+    return { name: this.#name, verified: this.#verified, repeats: 1, part: 1, wholeMs: null, replayedMs: this.#replayed };
   }
 
   async first(): Promise<Sample> {

@@ -1,6 +1,7 @@
-// Profiles plain kernels on one GEMM shape: each candidate is checked against the adapter's limits, compiled, run once on exact
-// operands and held against the reference, all elements by bits, before it may be timed; then all of them are timed in
-// rounds, each by as many dispatches in one pass as the timer needs. A wrong kernel is never ranked.
+// Profiles plain kernels on one GEMM shape: each candidate is checked against the adapter's limits, compiled, run on exact operands
+// and held against the reference, all elements by bits, before any time of it is compared, and once more at the end. All
+// are timed in rounds: a short GEMM by as many dispatches in one pass as the timer needs, a long one of a built-in kernel
+// by a part of its grid. A wrong kernel is never ranked.
 import { bug, TilewireError } from '../errors.ts';
 import { compareChunks } from '../emulate/compare.ts';
 import { EpilogueValues } from '../emulate/epilogue.ts';
@@ -115,10 +116,15 @@ class PlainEntrant implements Entrant {
   readonly #mostRepeats: number;
   #name: CandidateName;
   #repeats = 1;
-  #verified = false;
-  #encode: (pass: GPUComputePassEncoder, repeats: number) => void = () => {};
-  /** One dispatch into a poisoned output, held against the reference; its time, ms. */
-  #prove: () => Promise<number> = () => Promise.reject(bug('a candidate that was never prepared'));
+  /** Workgroups of one dispatch, and over all of them. */
+  #grid: Grid = [1, 1, 1];
+  #part = 1;
+  #proven = false;
+  #wholeMs: number | null = null;
+  #encode: (pass: GPUComputePassEncoder, grid: Grid, repeats: number) => void = () => {};
+  /** One dispatch of the grid into a poisoned output: its time in ms, and how many elements are then right. */
+  #tried: (grid: Grid) => Promise<{ readonly ms: number; readonly right: number; readonly elements: number }> = () => Promise.reject(bug('a candidate that was never prepared'));
+  #whole: Grid = [1, 1, 1];
 
   constructor(bench: Bench, candidate: Candidate, timer: SliceTimer, mostRepeats: number) {
     this.#bench = bench;
@@ -129,10 +135,69 @@ class PlainEntrant implements Entrant {
   }
 
   get entry(): Entry {
-    return { name: this.#name, verified: this.#verified, repeats: this.#repeats, replayedMs: [] };
+    return { name: this.#name, verified: this.#proven, repeats: this.#repeats, part: this.#part, wholeMs: this.#wholeMs, replayedMs: [] };
   }
 
   async first(): Promise<Sample> {
+    await this.#prepare();
+    // What a first dispatch of a pipeline costs is compilation.
+    await this.#timer.time((pass) => this.#encode(pass, [1, 1, 1], 1));
+    const total = size(this.#whole);
+    // A kernel of the user's own may do all of the work with fewer workgroups.
+    const isDivisible = this.#candidate.kernel.kind === 'built-in' && this.#whole[2] === 1;
+    if (!isDivisible || total <= LEAST_PART) return this.#calibrated(await this.#prove());
+    this.#grid = partOf(this.#whole, LEAST_PART);
+    const { ms, right, elements } = await this.#tried(this.#grid);
+    // The proof of all elements follows before it is timed again; what computed nothing must not set the pace until then.
+    if (right < 0.9 * elements * (size(this.#grid) / total)) throw wrongResult(elements - right, elements);
+    const wanted = Math.max(PART_MS, this.#timer.facts.leastSampleMs);
+    if (ms < wanted) this.#grid = partOf(this.#whole, (1.1 * size(this.#grid) * wanted) / Math.max(ms, wanted / 1000));
+    this.#part = size(this.#grid) / total;
+    const sample = this.#grid === this.#whole ? await this.#prove() : await this.#timer.time((pass) => this.#encode(pass, this.#grid, 1));
+    return this.#calibrated(sample);
+  }
+
+  async again(): Promise<number> {
+    if (!this.#proven) await this.#prove();
+    const sample = await this.#timer.time((pass) => this.#encode(pass, this.#grid, this.#repeats));
+    this.#bench.gpu.check();
+    return this.#perGemm(sample);
+  }
+
+  async confirm(): Promise<void> {
+    await this.#prove();
+  }
+
+  /** Workgroups cost alike, those at the edges too. */
+  #perGemm(sample: number): number {
+    return sample / (this.#repeats * this.#part);
+  }
+
+  /** As many dispatches as make a sample well above the timer's resolution. */
+  async #calibrated(first: number): Promise<Sample> {
+    const { leastSampleMs, resolutionNs } = this.#timer.facts;
+    let sample = first;
+    while (sample < leastSampleMs && this.#repeats < this.#mostRepeats) {
+      const needed = Math.ceil((1.25 * this.#repeats * leastSampleMs) / Math.max(sample, leastSampleMs / 64));
+      this.#repeats = Math.min(this.#mostRepeats, Math.max(this.#repeats + 1, needed));
+      sample = await this.#timer.time((pass) => this.#encode(pass, this.#grid, this.#repeats));
+    }
+    if (sample < leastSampleMs) return { unranked: `${this.#repeats} ${this.#repeats === 1 ? 'dispatch takes' : 'dispatches take'} ${formatMs(sample)}, a sample must be at least ${formatMs(leastSampleMs)} (the timer has steps of ${formatMs(resolutionNs / 1e6)})` };
+    return { ms: this.#perGemm(sample) };
+  }
+
+  /** The whole GEMM, all elements; its time. @throws WRONG_VALUES */
+  async #prove(): Promise<number> {
+    this.#proven = false;
+    const { ms, right, elements } = await this.#tried(this.#whole);
+    if (right !== elements) throw wrongResult(elements - right, elements);
+    this.#proven = true;
+    this.#wholeMs = Math.min(this.#wholeMs ?? Infinity, ms);
+    return ms;
+  }
+
+  /** Everything but the first dispatch. @throws what the limits, the browser or the probe have against it */
+  async #prepare(): Promise<void> {
     const { gpu, arena, spec: shared } = this.#bench;
     const { kernel } = this.#candidate;
     const spec: SpecDraft = { ...shared, kernel };
@@ -147,55 +212,48 @@ class PlainEntrant implements Entrant {
     const output = (): GPUBuffer => this.#bench.output(outputElements(gemm) * 4);
     const reference = await this.#bench.reference(spec, gemm.text);
     const after = await epilogue.after(gpu, arena);
-    const { m, n } = spec.gemm;
+    const fill = await gpu.kernel('fill', SHADERS.fill);
     const { batch, pitch, splits } = gemm.text;
-    this.#encode = (pass, repeats) => {
-      run(pass, inputs, output());
+    const [rows, columns] = [batch * spec.gemm.m, spec.gemm.n];
+    const elements = rows * columns;
+    this.#whole = gemm.grid;
+    this.#grid = gemm.grid;
+    this.#encode = (pass, grid, repeats) => {
+      run(pass, inputs, output(), grid);
       // The pass keeps pipeline and bindings.
       for (let at = 1; at < repeats; at++)
-        if (splits.count === 1) pass.dispatchWorkgroups(...gemm.grid);
-        else run(pass, inputs, output());
+        if (splits.count === 1) pass.dispatchWorkgroups(...grid);
+        else run(pass, inputs, output(), grid);
     };
-    // What a first dispatch of a pipeline costs is compilation.
-    await this.#timer.time((pass) => run(pass, inputs, output(), [1, 1, 1]));
-    this.#prove = async () => {
-      this.#verified = false;
-      poison(gpu, await gpu.kernel('fill', SHADERS.fill), [output()]);
-      const ms = await this.#timer.time((pass) => this.#encode(pass, 1));
-      if (after !== null) await submitPass(gpu, (pass) => after(pass, { row: 0, column: 0, rows: batch * m, columns: n }, { values: output(), first: 0, stride: pitch }));
+    this.#tried = async (grid) => {
+      poison(gpu, fill, [output()]);
+      const ms = await this.#timer.time((pass) => this.#encode(pass, grid, 1));
+      if (after !== null) await submitPass(gpu, (pass) => after(pass, { row: 0, column: 0, rows, columns }, { values: output(), first: 0, stride: pitch }));
       // The dense reference against an output whose rows may lie apart.
-      const { compared, wrong } = await compareChunks(gpu, { n: pitch, chunks: [{ row: 0, column: 0, rows: batch * m, columns: n, elements: batch * m * n }] }, () => reference, output());
+      const { compared, wrong } = await compareChunks(gpu, { n: pitch, chunks: [{ row: 0, column: 0, rows, columns, elements }] }, () => reference, output());
       gpu.check();
-      if (compared !== batch * m * n || wrong > 0) throw new TilewireError('WRONG_VALUES', `wrong result: ${wrong} of ${batch * m * n} elements differ from the reference`);
-      this.#verified = true;
-      return ms;
+      return { ms, right: compared - wrong, elements };
     };
-    return this.#calibrated(await this.#prove());
-  }
-
-  /** As many dispatches as make a sample well above the timer's resolution. */
-  async #calibrated(single: number): Promise<Sample> {
-    const { leastSampleMs, resolutionNs } = this.#timer.facts;
-    let sample = single;
-    while (sample < leastSampleMs && this.#repeats < this.#mostRepeats) {
-      const needed = Math.ceil((1.25 * this.#repeats * leastSampleMs) / Math.max(sample, leastSampleMs / 64));
-      this.#repeats = Math.min(this.#mostRepeats, Math.max(this.#repeats + 1, needed));
-      sample = await this.#timer.time((pass) => this.#encode(pass, this.#repeats));
-    }
-    if (sample < leastSampleMs) return { unranked: `${this.#repeats} dispatches take ${formatMs(sample)}, a sample must be at least ${formatMs(leastSampleMs)} (the timer has steps of ${formatMs(resolutionNs / 1e6)})` };
-    return { ms: sample / this.#repeats };
-  }
-
-  async again(): Promise<number> {
-    const sample = await this.#timer.time((pass) => this.#encode(pass, this.#repeats));
-    this.#bench.gpu.check();
-    return sample / this.#repeats;
-  }
-
-  async confirm(): Promise<void> {
-    await this.#prove();
   }
 }
+
+type Grid = readonly [number, number, number];
+
+const size = ([x, y, z]: Grid): number => x * y * z;
+
+/** Workgroups of a part of a GEMM: so many that the end of a dispatch, where cores wait for the last ones, is a small part of it. */
+const LEAST_PART = 64;
+/** A GEMM that takes longer is timed by a part of its grid, so that many rounds fit into what the machine keeps its pace for. */
+const PART_MS = 20;
+
+/** A rectangle of at least that many workgroups, or the whole grid. */
+function partOf(whole: Grid, workgroups: number): Grid {
+  const x = Math.min(whole[0], Math.ceil(workgroups));
+  const y = Math.ceil(workgroups / x);
+  return y >= whole[1] || x * y > 0.8 * size(whole) ? whole : [x, y, whole[2]];
+}
+
+const wrongResult = (wrong: number, elements: number): TilewireError => new TilewireError('WRONG_VALUES', `wrong result: ${wrong} of ${elements} elements differ from the reference`);
 
 /** @throws BAD_TILE for what the adapter would refuse when it compiles */
 function checkLimits({ limits }: Gpu, { code, entry, facts: { workgroupSize } }: KernelText): void {

@@ -3,6 +3,7 @@
 // leave for what they throw, for being hopeless, or because time is up; nobody is dropped without saying why.
 import { TilewireError } from '../errors.ts';
 import { mix } from '../spec/operands.ts';
+import { roughShares } from './statistics.ts';
 import type { Fate } from './tiles-report.ts';
 
 export type Sample = { readonly ms: number } | { readonly unranked: string };
@@ -41,8 +42,12 @@ export interface ContestResult {
   readonly cut: boolean;
 }
 
-/** Share of the best rate so far below which an entrant is given up, by the rounds that are over; the last one for all later rounds. */
-export const STOP_BELOW = [0.4, 0.6, 0.75, 0.75, 0.85] as const;
+/**
+ * Share of the best rate below which an entrant is given up, by the compared rounds that are over (the last one for all later
+ * ones). The first three go by least times, which are minutes apart at first; the others by paired rounds.
+ */
+export const STOP_BELOW = [0.25, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85] as const;
+const PAIRED_FROM = 3;
 
 /** What is no entrant's own fault ends the contest. */
 const FATAL: readonly string[] = ['DEVICE_LOST', 'BUG'];
@@ -71,12 +76,15 @@ export async function compete(entrants: readonly Entrant[], { rounds, seconds, s
     }
   }
 
-  /** The hopeless ones leave; `over` rounds are over. */
+  /** The hopeless ones leave. @param over rounds, the first one included */
   function stop(over: number): void {
     const ids = running();
+    const compared = over - 1;
+    if (ids.length === 0) return;
     const best = Math.min(...ids.map(least));
-    const below = STOP_BELOW[Math.min(over, STOP_BELOW.length) - 1];
-    for (const id of ids) if (best / least(id) < below) fates.set(id, { kind: 'stopped', rounds: over, share: best / least(id) });
+    const shares = compared < PAIRED_FROM ? ids.map((id) => best / least(id)) : roughShares(ids.map((id) => samples[id].slice(1)));
+    const below = STOP_BELOW[Math.min(compared, STOP_BELOW.length - 1)];
+    for (const [at, id] of ids.entries()) if (shares[at] < below) fates.set(id, { kind: 'stopped', rounds: over, share: shares[at] });
   }
 
   for (const [id, entrant] of entrants.entries()) {

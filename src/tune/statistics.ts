@@ -75,6 +75,19 @@ export interface Standing {
   readonly share: Share;
 }
 
+/** Of each candidate the median of its log times relative to their round's median: what drifts in common is gone, and a few slow samples do not matter. */
+function relativeLogs(logs: readonly (readonly number[])[]): number[] {
+  const rounds = logs[0].map((_, round) => median(logs.map((of) => of[round])));
+  return logs.map((of) => median(of.map((log, round) => log - rounds[round])));
+}
+
+/** A first idea of each candidate's rate over the best one's; arguments as of `standings`. */
+export function roughShares(times: readonly (readonly number[])[]): number[] {
+  const relative = relativeLogs(times.map((of) => of.map(Math.log)));
+  const best = Math.min(...relative);
+  return relative.map((log) => Math.exp(best - log));
+}
+
 /**
  * Best first. The best has the least median of its times relative to their round's; the others are ordered by their paired
  * share of its rate.
@@ -83,8 +96,7 @@ export interface Standing {
 export function standings(times: readonly (readonly number[])[]): Standing[] {
   if (times.length === 0) return [];
   const logs = times.map((of) => of.map(Math.log));
-  const rounds = logs[0].map((_, round) => median(logs.map((of) => of[round])));
-  const relative = logs.map((of) => median(of.map((log, round) => log - rounds[round])));
+  const relative = relativeLogs(logs);
   const best = relative.indexOf(Math.min(...relative));
   const level = levelOf(times.length);
   const shares = logs.map((of, candidate): Standing => {

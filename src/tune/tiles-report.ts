@@ -39,10 +39,14 @@ export interface CandidateResult extends CandidateName {
   readonly fate: Fate;
   /** From 1; null unless ranked. */
   readonly rank: number | null;
-  /** Output compared with the reference, all elements, before the first and after the last sample. */
+  /** Output compared with the reference, all elements, before the first and after the last sample that is compared. */
   readonly verified: boolean;
-  /** Dispatches of the GEMM in one sample. */
+  /** Dispatches in one sample. */
   readonly repeats: number;
+  /** Share of the GEMM's workgroups in each of them: less than 1 of a long GEMM of a built-in kernel. */
+  readonly part: number;
+  /** Least time of one dispatch of the whole GEMM, ms: from the proofs of its result, to hold `part` against. */
+  readonly wholeMs: number | null;
   /** By round, ms of one GEMM; the first round sorts out and is not compared. */
   readonly samplesMs: readonly (number | null)[];
   readonly minMs: number | null;

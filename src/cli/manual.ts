@@ -168,8 +168,8 @@ ${BINDINGS}${ZOO}${EXIT_CODES}`,
     what: 'Profile tile shapes on this adapter: every built-in kernel at every likely tile (or a kernel of your own at all combinations of\nits override constants), for one GEMM shape or, with --model or --config and no --layer, for all sub-layers of a model.',
     more: `
 The timer's resolution is measured first, and each candidate repeated until a sample is at least 50 steps of it; where that
-cannot be had, it is not ranked. Each candidate's output is held against an exact reference, all elements, before its first
-and after its last sample: a wrong kernel is never ranked. Candidates take turns in rounds, in random order; the first
+cannot be had, it is not ranked. A long GEMM of a built-in kernel is timed by a part of its grid. Each candidate's output is
+held against an exact reference before it is timed, and all elements once more before it is ranked: a wrong kernel never is. Candidates take turns in rounds, in random order; the first
 round sorts out and is not compared. Who falls behind is stopped early, and that is said. Whether one differs from the best
 is Wilcoxon's signed-rank test on the log-ratios of a round, 5 % shared by all pairs. --fused then makes whole fused runs
 of the best four, with half, once and twice the tiles per stage and blocks of 2, 8 and 32 tiles: not the same ranking.

@@ -25,8 +25,8 @@ function contestTable(contest: Contest | FusedContest, alone: Contest | null): s
   const facts = [
     `timer       ${timer.kind}, measured steps of ${formatMs(timer.resolutionNs / 1e6)}; a sample is at least ${formatMs(timer.leastSampleMs)}`,
     `rounds      ${rounds}, the first of which sorts out; ${pairs} with every ranked candidate in them, in random order`,
-    `verified    every ranked candidate, all elements against the exact reference${alone === null ? ', before its first and after its last compared sample' : ', in every run'}`,
-    ...(candidates.some(({ part }) => part < 1) ? ['sample      of long GEMMs a part of the grid, at least 64 workgroups; times are of a whole GEMM, in proportion to its workgroups'] : []),
+    `verified    every ranked candidate, all elements against the exact reference${alone === null ? ', before its first sample and after its last' : ', in every run'}`,
+    ...(candidates.some(({ part }) => part < 1) ? ['sample      of long GEMMs a part of the grid, at least 64 workgroups (so is the first check); times are of a whole GEMM, in proportion to its workgroups'] : []),
   ];
   return [
     ...facts.map((line) => `  ${line}`),

@@ -1,7 +1,7 @@
 // Profiles plain kernels on one GEMM shape: each candidate is checked against the adapter's limits, compiled, run on exact operands
-// and held against the reference, all elements by bits, before any time of it is compared, and once more at the end. All
-// are timed in rounds: a short GEMM by as many dispatches in one pass as the timer needs, a long one of a built-in kernel
-// by a part of its grid. A wrong kernel is never ranked.
+// and held against the reference by bits before it is timed, and once more, all elements, before it is ranked: a wrong kernel
+// never is. All are timed in rounds: a short GEMM by as many dispatches in one pass as the timer needs, a long one of a
+// built-in kernel by a part of its grid, of which the first check is, too.
 import { bug, TilewireError } from '../errors.ts';
 import { compareChunks } from '../emulate/compare.ts';
 import { EpilogueValues } from '../emulate/epilogue.ts';
@@ -148,7 +148,7 @@ class PlainEntrant implements Entrant {
     if (!isDivisible || total <= LEAST_PART) return this.#calibrated(await this.#prove());
     this.#grid = partOf(this.#whole, LEAST_PART);
     const { ms, right, elements } = await this.#tried(this.#grid);
-    // The proof of all elements follows before it is timed again; what computed nothing must not set the pace until then.
+    // The proof of all elements comes before it is ranked, for those who get so far; what computed nothing must not set the pace until then.
     if (right < 0.9 * elements * (size(this.#grid) / total)) throw wrongResult(elements - right, elements);
     const wanted = Math.max(PART_MS, this.#timer.facts.leastSampleMs);
     if (ms < wanted) this.#grid = partOf(this.#whole, (1.1 * size(this.#grid) * wanted) / Math.max(ms, wanted / 1000));
@@ -158,7 +158,6 @@ class PlainEntrant implements Entrant {
   }
 
   async again(): Promise<number> {
-    if (!this.#proven) await this.#prove();
     const sample = await this.#timer.time((pass) => this.#encode(pass, this.#grid, this.#repeats));
     this.#bench.gpu.check();
     return this.#perGemm(sample);

@@ -39,7 +39,7 @@ export interface CandidateResult extends CandidateName {
   readonly fate: Fate;
   /** From 1; null unless ranked. */
   readonly rank: number | null;
-  /** Output compared with the reference, all elements, before the first and after the last sample that is compared. */
+  /** Output compared with the reference, all elements, after its last sample; before the first one too, of a long GEMM those of its part. */
   readonly verified: boolean;
   /** Dispatches in one sample. */
   readonly repeats: number;

@@ -4,6 +4,8 @@ import * as Plot from '@observablehq/plot';
 import type { HeatCell, HeatMap } from '../report/tiles-html.ts';
 
 const CELL = 46;
+/** Room for the label of the rows. */
+const LEAST_HEIGHT = 190;
 const HATCH = 'tilewire-hatch';
 
 function draw(sections: readonly (readonly HeatMap[])[]): void {
@@ -48,7 +50,7 @@ function plotOf(map: HeatMap, cells: readonly HeatCell[], width: number): Elemen
   const title = (cell: HeatCell): string => cell.text;
   return Plot.plot({
     width: Math.min(width, 90 + columns.length * 90),
-    height: 70 + rows.length * CELL,
+    height: Math.max(LEAST_HEIGHT, 70 + rows.length * CELL),
     marginLeft: 60,
     marginBottom: 45,
     style: { background: 'transparent', color: 'inherit', fontSize: '12px' },

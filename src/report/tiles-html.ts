@@ -99,6 +99,7 @@ ${fused === null ? '' : table(`the fused run, ${fused.algorithm} on ${fused.devi
 }
 
 function table(caption: string, { candidates, notes }: Contest): string {
+  const replays = candidates.some(({ replayedMs }) => replayedMs !== null);
   const cells = (of: CandidateResult): string[] => [
     of.rank === null ? '–' : String(of.rank),
     nameOf(of),
@@ -106,10 +107,10 @@ function table(caption: string, { candidates, notes }: Contest): string {
     of.share === null ? '–' : of.share.value.toFixed(3),
     of.share?.lower == null || of.share.upper === null ? '–' : `${of.share.lower.toFixed(3)}..${of.share.upper.toFixed(3)}`,
     formatMs(of.medianMs),
-    formatMs(of.replayedMs),
+    ...(replays ? [formatMs(of.replayedMs)] : []),
     fateText(of.fate),
   ];
-  const heads = ['rank', 'candidate', 'GFLOP/s', 'of the best', '95 % interval', 'median', 'replayed', ''];
+  const heads = ['rank', 'candidate', 'GFLOP/s', 'of the best', '95 % interval', 'median', ...(replays ? ['replayed'] : []), ''];
   return `<details open><summary>${escaped(caption)}</summary><div class="wide"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>
 ${candidates.map((of) => `<tr>${cells(of).map((cell) => `<td>${escaped(cell)}</td>`).join('')}</tr>`).join('\n')}
 </tbody></table></div>${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}</details>`;
@@ -125,7 +126,7 @@ p, summary { color: var(--pale); } .key { font-size: 0.85rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; } th:nth-child(2), td:nth-child(2), td:last-child { text-align: left; }
 td:last-child { white-space: normal; min-width: 12rem; }
-svg { max-width: 100%; overflow: visible; --plot-background: var(--ground); } figure { margin: 0; }
+svg[class*=ramp] { margin-bottom: 0.4rem; } svg { max-width: 100%; overflow: visible; --plot-background: var(--ground); } figure { margin: 0; }
 `;
 
 /** As text of an element or of a quoted attribute. */

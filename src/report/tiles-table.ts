@@ -83,7 +83,7 @@ function explained({ candidates, pairs }: Contest, isFused: boolean): string[] {
   const ranked = candidates.filter(({ rank }) => rank !== null).length;
   return [
     `of best: rate over that of the best, median of ${pairs} paired rounds (Hodges-Lehmann); interval and "differs": Wilcoxon's signed-rank`,
-    `test on the log-ratios of a round, ${100 * LEVEL} % shared by all ${(ranked * (ranked - 1)) / 2} pairs (Bonferroni), so that choosing the best by the same data is covered.`,
+    `test on the log-ratios of a round, ${100 * LEVEL} % shared by all pairs of candidates (${(ranked * (ranked - 1)) / 2}, Bonferroni), so that choosing the best by the same data is covered.`,
     `GFLOP/s: 2·m·n·${isFused ? 'K over the median wall time of a whole run' : 'k over the median time of a GEMM'}; at best: over the least. spread: quartile range over the median.`,
     ...(isFused ? [`replayed: the run's own measured durations on that many real devices, median; ${replayNote(candidates)}`] : []),
   ];

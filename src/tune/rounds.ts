@@ -12,8 +12,10 @@ export interface Entrant {
   /** Prepares, proves that its results are right, and times it once; whatever TilewireError it throws is why it failed. */
   first(): Promise<Sample>;
   again(): Promise<number>;
-  /** Proves once more that its results are right. */
+  /** Proves (once more) that its results are right. */
   confirm(): Promise<void>;
+  /** What that will take, ms. */
+  readonly confirmMs: number;
 }
 
 export interface Trial {
@@ -25,7 +27,7 @@ export interface Trial {
 export interface ContestOptions {
   /** Beside the first one. */
   readonly rounds: number;
-  /** Budget; half of it is the first round's. */
+  /** Budget; half of it is the first round's, and up to a quarter more is spent to confirm the last ones. */
   readonly seconds: number;
   readonly seed: number;
   /** Milliseconds. */
@@ -48,6 +50,10 @@ export interface ContestResult {
  */
 export const STOP_BELOW = [0.25, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85] as const;
 const PAIRED_FROM = 3;
+
+const MOST_CONFIRMING = 1 / 4;
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 /** What is no entrant's own fault ends the contest. */
 const FATAL: readonly string[] = ['DEVICE_LOST', 'BUG'];
@@ -104,7 +110,7 @@ export async function compete(entrants: readonly Entrant[], { rounds, seconds, s
     const order = shuffled(running(), random);
     begun++;
     for (const [at, id] of order.entries()) {
-      cut = spent() > seconds;
+      cut = spent() + Math.min(seconds * MOST_CONFIRMING, sum(running().map((one) => entrants[one].confirmMs)) / 1000) > seconds;
       if (cut) break;
       told(round + 1, order.length - at);
       await attempt(id, async () => {
@@ -113,9 +119,12 @@ export async function compete(entrants: readonly Entrant[], { rounds, seconds, s
     }
     if (!cut) stop(round + 1);
   }
-  for (const [at, id] of running().entries()) {
-    progress('the outputs once more', taken, taken + running().length - at);
-    await attempt(id, () => entrants[id].confirm());
+  // The better ones first, in case that time does not suffice for all.
+  const last = running().toSorted((one, other) => least(one) - least(other));
+  for (const [at, id] of last.entries()) {
+    progress('the outputs once more', taken, taken + last.length - at);
+    if (at > 0 && spent() > seconds * (1 + MOST_CONFIRMING)) fates.set(id, { kind: 'unranked', reason: `no time was left to prove its results: more than ${seconds} s are needed` });
+    else await attempt(id, () => entrants[id].confirm());
   }
   const trials = samples.map((of, id): Trial => ({ samples: Array.from({ length: begun }, (_, round) => of[round] ?? null), fate: fates.get(id) ?? { kind: 'ranked' } }));
   return { trials, rounds: begun, cut };

@@ -89,19 +89,29 @@ export function roughShares(times: readonly (readonly number[])[]): number[] {
 }
 
 /**
- * Best first. The best has the least median of its times relative to their round's; the others are ordered by their paired
- * share of its rate.
+ * Best first. The best is the one with the least median of its times relative to their round's, or whoever has the better of
+ * it, pair by pair; the others are ordered by their paired share of its rate.
  * @param times of each candidate by round, > 0, all candidates in the same rounds
  */
 export function standings(times: readonly (readonly number[])[]): Standing[] {
   if (times.length === 0) return [];
   const logs = times.map((of) => of.map(Math.log));
   const relative = relativeLogs(logs);
-  const best = relative.indexOf(Math.min(...relative));
   const level = levelOf(times.length);
-  const shares = logs.map((of, candidate): Standing => {
+  const centres = (best: number): Centre[] => logs.map((of) => centreOf(of.map((log, round) => logs[best][round] - log), level));
+  let best = relative.indexOf(Math.min(...relative));
+  let against = centres(best);
+  // Medians of ratios are not transitive: nobody twice.
+  for (const seen = new Set([best]); ; ) {
+    const values = against.map(({ value }, candidate) => (seen.has(candidate) ? -Infinity : value));
+    const better = values.indexOf(Math.max(...values));
+    if (!(values[better] > 0)) break;
+    seen.add(better);
+    best = better;
+    against = centres(best);
+  }
+  const shares = against.map(({ value, lower, upper }, candidate): Standing => {
     if (candidate === best) return { candidate, share: { value: 1, lower: null, upper: null, differs: null } };
-    const { value, lower, upper } = centreOf(of.map((log, round) => logs[best][round] - log), level);
     const bounds = lower === null || upper === null ? { lower: null, upper: null, differs: null } : { lower: Math.exp(lower), upper: Math.exp(upper), differs: lower > 0 || upper < 0 };
     return { candidate, share: { value: Math.exp(value), ...bounds } };
   });

@@ -107,7 +107,7 @@ gpuTest('a wrong kernel is never ranked, however fast it is', async (page) => {
 
 gpuTest('all combinations of a kernel’s overrides: those that can run are ranked with the tile that was found, the others say why not', async (page) => {
   const { spec, kernel } = await galleryKernel('override-tiles', { m: 37, n: 45, k: 29 });
-  const { list } = variedCandidates(kernel, new Map([['TX', [8, 16, 0]], ['TY', [4, 64]], ['ROWS_PER_THREAD', [2, 5]]]), 100);
+  const { list } = variedCandidates(kernel, new Map([['TX', [0, 8, 16]], ['TY', [4, 64]], ['ROWS_PER_THREAD', [2, 5]]]), 100);
   const more = variedCandidates(kernel, new Map([['TX', [8]], ['DEPTH', [4, 2048]]]), 100).list;
   const { candidates } = await profile(page, spec, [...list, ...more], { rounds: 1 });
   expect(candidates).toHaveLength(14);
@@ -145,7 +145,7 @@ gpuTest('the whole command, and the files that it writes', async () => {
   try {
     const [json, csv, html] = ['tiles.json', 'tiles.csv', 'tiles.html'].map((name) => path.join(folder, name));
     const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'tiles', '--m', '32', '--n', '40', '--k', '24', '--kernels', 'gemm-register', '--limit', '2', '--rounds', '2', '--json', json!, '--csv', csv!, '--html', html!], { encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('[........................] round 1 of 3') });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('2 candidates, up to 120 s') });
     for (const part of ['tiles of 32x40x24', 'verified', 'not kept in the cache: only some of the kernels were tried']) expect(stdout).toContain(part);
     const report = JSON.parse(fs.readFileSync(json!, 'utf8')) as TilesReport;
     expect(report.shapes.map(({ name, gemm, plain }) => [name, gemm, plain.candidates.length])).toEqual([['32x40x24', { m: 32, n: 40, k: 24 }, 2]]);

@@ -9,6 +9,7 @@ interface Made {
   readonly first?: () => Sample;
   readonly again?: (round: number) => void;
   readonly confirm?: () => void;
+  readonly confirmMs?: number;
 }
 
 interface Ran {
@@ -22,7 +23,7 @@ async function ran(made: readonly Made[], options: Partial<ContestOptions> = {})
   let clock = 0;
   const order: number[] = [];
   const told: string[] = [];
-  const entrants = made.map(({ ms, first, again, confirm }, id): Entrant => {
+  const entrants = made.map(({ ms, first, again, confirm, confirmMs = 0 }, id): Entrant => {
     let round = 0;
     const sample = (): number => {
       const time = typeof ms === 'number' ? ms : ms(round);
@@ -41,7 +42,11 @@ async function ran(made: readonly Made[], options: Partial<ContestOptions> = {})
         again?.(round);
         return sample();
       },
-      confirm: async () => confirm?.(),
+      confirm: async () => {
+        clock += confirmMs;
+        confirm?.();
+      },
+      confirmMs,
     };
   });
   const result = await compete(entrants, { rounds: 8, seconds: 1e6, seed: 1, now: () => clock, progress: (step, done, total) => told.push(`${step} ${done}/${total}`), ...options });
@@ -101,6 +106,15 @@ test('a lost device or a bug is nobody’s own failure', async () => {
   await expect(ran([{ ms: 10 }, { ms: 10, again: () => refuse('DEVICE_LOST') }])).rejects.toThrow('DEVICE_LOST');
   await expect(ran([{ ms: 10, first: () => { throw bug('oh'); } }])).rejects.toThrow('oh');
   await expect(ran([{ ms: 10, first: () => { throw new TypeError('no function'); } }])).rejects.toThrow('no function');
+});
+
+test('time is kept for the proofs; who cannot be proven any more is not ranked, the slower ones first', async () => {
+  const kept = await ran(Array.from({ length: 2 }, () => ({ ms: 1000, confirmMs: 1000 })), { seconds: 12, rounds: 50 });
+  // 2 samples in the first round, 2 s of the 12 for the proofs.
+  expect(kept.result.trials.flatMap(({ samples }) => samples).filter((ms) => ms !== null).length).toBe(11);
+  const { result: { trials } } = await ran([1000, 900, 1100].map((ms) => ({ ms, confirmMs: 7000 })), { seconds: 12, rounds: 50 });
+  expect(trials.map(({ fate }) => fate.kind)).toEqual(['unranked', 'ranked', 'unranked']);
+  expect(trials[0].fate).toMatchObject({ reason: expect.stringContaining('no time was left to prove') });
 });
 
 test('half of the time is the first round’s; those who got no turn are told', async () => {

@@ -80,6 +80,7 @@ test('CSV: every cell comes back', () => {
   expect(cell(1, 'overrides')).toBe('TM=64 TN=16');
   expect([cell(1, 'share_lower'), cell(1, 'differs'), cell(1, 'tile_k'), cell(0, 'tile_k')]).toEqual(['0.91', 'true', '', '2']);
   expect(cell(6, 'fate')).toBe('failed: wrong result: 1 of 2 elements, "quoted"\nand broken');
+  for (const kernel of ['say "hi".wgsl', 'two\nlines', 'carriage\rreturn']) expect(parsed(tilesCsv([{ ...shape, plain: { ...plain, candidates: [candidate({ kernel })] } }]))[1]![heads!.indexOf('kernel')]).toBe(kernel);
   expect([cell(6, 'gflops_median'), cell(6, 'verified')]).toEqual(['', 'false']);
   expect([cell(14, 'contest'), cell(14, 'stage_tiles'), cell(14, 'replayed_ms'), cell(14, 'devices')]).toEqual(['fused', '38', '80', '8']);
 });

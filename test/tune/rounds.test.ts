@@ -90,6 +90,11 @@ test('a machine that slows down in common stops nobody', async () => {
   expect(trials.map(({ fate }) => fate.kind)).toEqual(['ranked', 'ranked']);
 });
 
+test('a lucky sample stops nobody for good', async () => {
+  const { result: { trials } } = await ran([{ ms: (round) => (round === 0 ? 5 : 10) }, { ms: 10 }]);
+  expect(trials.map(({ fate }) => fate.kind)).toEqual(['ranked', 'ranked']);
+});
+
 test('a slow sample is forgiven', async () => {
   const { result: { trials } } = await ran([{ ms: 10 }, { ms: (round) => (round === 1 ? 100 : 10) }]);
   expect(trials[1].fate).toEqual({ kind: 'ranked' });

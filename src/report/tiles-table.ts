@@ -81,9 +81,11 @@ function placeAlone(candidate: CandidateResult, alone: Contest): string {
 
 function explained({ candidates, pairs }: Contest, isFused: boolean): string[] {
   const ranked = candidates.filter(({ rank }) => rank !== null).length;
+  const isCircle = candidates.some(({ share }) => share !== null && share.value > 1);
   return [
     `of best: rate over that of the best, median of ${pairs} paired rounds (Hodges-Lehmann); interval and "differs": Wilcoxon's signed-rank`,
     `test on the log-ratios of a round, ${100 * LEVEL} % shared by all pairs of candidates (${(ranked * (ranked - 1)) / 2}, Bonferroni), so that choosing the best by the same data is covered.`,
+    ...(isCircle ? ['A share above 1: among candidates this close, medians of paired ratios go in a circle.'] : []),
     `GFLOP/s: 2·m·n·${isFused ? 'K over the median wall time of a whole run' : 'k over the median time of a GEMM'}; at best: over the least. spread: quartile range over the median.`,
     ...(isFused ? [`replayed: the run's own measured durations on that many real devices, median; ${replayNote(candidates)}`] : []),
   ];

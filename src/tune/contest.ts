@@ -7,6 +7,8 @@ import type { CandidateName, CandidateResult, Contest, TimerFacts } from './tile
 /** What is known of a candidate beside its samples. */
 export interface Entry {
   readonly name: CandidateName;
+  /** Matrices that the kernel multiplies at once. */
+  readonly batch: number;
   /** Whether its output was held against the reference. */
   readonly verified: boolean;
   readonly repeats: number;
@@ -18,7 +20,7 @@ export interface Entry {
   readonly replayedMs: readonly number[];
 }
 
-/** @param flops useful FLOP of one sample's GEMM: 2·m·n·k @param notes why the set is not whole */
+/** @param flops useful FLOP of one matrix product: 2·m·n·k @param notes why the set is not whole */
 export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: ContestResult, flops: number, timer: TimerFacts, notes: readonly string[]): Contest {
   const ranked = trials.flatMap(({ fate }, id) => (fate.kind === 'ranked' ? [id] : []));
   // The first round goes by the given order, and has other work in it: it is used where there is no other.
@@ -27,7 +29,7 @@ export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: Co
   const compared = later.length > 0 ? later : complete;
   const order = ranked.length === 0 ? [] : standings(ranked.map((id) => compared.map((round) => trials[id].samples[round]!)));
   const places = new Map(order.map(({ candidate, share }, at) => [ranked[candidate], { rank: at + 1, share }]));
-  const results = entries.map(({ name, verified, repeats, part, wholeMs, replayedMs }, id): CandidateResult => {
+  const results = entries.map(({ name, batch, verified, repeats, part, wholeMs, replayedMs }, id): CandidateResult => {
     const { samples, fate } = trials[id];
     const place = places.get(id);
     const all = samples.filter((ms) => ms !== null);
@@ -36,7 +38,7 @@ export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: Co
     const counts = times.length > 0 && (fate.kind === 'ranked' || fate.kind === 'stopped');
     const minMs = counts ? Math.min(...all) : null;
     const medianMs = counts ? median(times) : null;
-    const rate = (ms: number | null): number | null => (ms === null ? null : flops / (ms * 1e6));
+    const rate = (ms: number | null): number | null => (ms === null ? null : (batch * flops) / (ms * 1e6));
     return {
       ...name,
       fate,

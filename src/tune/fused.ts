@@ -66,6 +66,7 @@ class FusedEntrant implements Entrant {
   readonly #run: () => Promise<RunReport>;
   readonly #replayed: number[] = [];
   #verified = false;
+  #batch = 1;
 
   constructor(name: CandidateName, timer: TimerFacts, run: () => Promise<RunReport>) {
     this.#name = name;
@@ -74,7 +75,7 @@ class FusedEntrant implements Entrant {
   }
 
   get entry(): Entry {
-    return { name: this.#name, verified: this.#verified, repeats: 1, part: 1, wholeMs: null, replayedMs: this.#replayed };
+    return { name: this.#name, batch: this.#batch, verified: this.#verified, repeats: 1, part: 1, wholeMs: null, replayedMs: this.#replayed };
   }
 
   async first(): Promise<Sample> {
@@ -91,6 +92,7 @@ class FusedEntrant implements Entrant {
     const [failure] = report.failures;
     if (failure !== undefined) throw new TilewireError('WRONG_VALUES', `wrong run: ${failure.message}`);
     this.#verified = true;
+    this.#batch = report.kernel.batch;
     if (typeof report.replayed?.fusedMs === 'number') this.#replayed.push(report.replayed.fusedMs);
     return report.measured.fusedMs!;
   }

@@ -73,17 +73,16 @@ class Bench {
     readonly spec: SpecDraft,
   ) {}
 
-  /** Makes, before time is counted, what the first candidates need. What is wrong with one is for its own turn to say. */
-  async prepare(candidates: readonly Candidate[]): Promise<void> {
-    for (const { kernel } of candidates.slice(0, 1)) {
-      try {
-        const text = kernelText(kernel, this.spec.gemm);
-        await Promise.all([this.operands(text), this.reference({ ...this.spec, kernel }, text)]);
-      } catch (error) {
-        if (!(error instanceof TilewireError)) throw error;
-      }
+  /** Makes, before time is counted, what the first candidate needs, and often all of them. What is wrong with one is for its own turn to say. */
+  async prepare([first]: readonly Candidate[]): Promise<void> {
+    if (first === undefined) return;
+    try {
+      const text = kernelText(first.kernel, this.spec.gemm);
+      await Promise.all([this.operands(text), this.reference({ ...this.spec, kernel: first.kernel }, text)]);
+      await this.gpu.idle();
+    } catch (error) {
+      if (!(error instanceof TilewireError)) throw error;
     }
-    await this.gpu.idle();
   }
 
   operands({ batch, layout, halves, strides }: KernelText): Promise<OperandBuffers> {
@@ -131,6 +130,7 @@ class PlainEntrant implements Entrant {
   readonly #timer: SliceTimer;
   readonly #mostRepeats: number;
   #name: CandidateName;
+  #batch = 1;
   #repeats = 1;
   /** Workgroups of one dispatch, and over all of them. */
   #grid: Grid = [1, 1, 1];
@@ -152,7 +152,7 @@ class PlainEntrant implements Entrant {
   }
 
   get entry(): Entry {
-    return { name: this.#name, verified: this.#proven, repeats: this.#repeats, part: this.#part, wholeMs: this.#wholeMs, replayedMs: [] };
+    return { name: this.#name, batch: this.#batch, verified: this.#proven, repeats: this.#repeats, part: this.#part, wholeMs: this.#wholeMs, replayedMs: [] };
   }
 
   async first(): Promise<Sample> {
@@ -166,7 +166,13 @@ class PlainEntrant implements Entrant {
     this.#grid = partOf(this.#whole, LEAST_PART);
     const { ms, right, elements } = await this.#tried(this.#grid);
     // The proof of all elements comes before it is ranked, for those who get so far; what computed nothing must not set the pace until then.
-    if (right < 0.9 * elements * (size(this.#grid) / total)) throw wrongResult(elements - right, elements);
+    const share = right / elements / (size(this.#grid) / total);
+    if (share < 0.9) throw wrongResult(elements - right, elements);
+    // Fewer workgroups that do the work of all are no part of it.
+    if (share > 2) {
+      this.#grid = this.#whole;
+      return this.#calibrated(await this.#prove());
+    }
     const wanted = Math.max(PART_MS, this.#timer.facts.leastSampleMs);
     if (ms < wanted) this.#grid = partOf(this.#whole, (1.1 * size(this.#grid) * wanted) / Math.max(ms, wanted / 1000));
     this.#part = size(this.#grid) / total;
@@ -237,6 +243,7 @@ class PlainEntrant implements Entrant {
     const { batch, pitch, splits } = gemm.text;
     const [rows, columns] = [batch * spec.gemm.m, spec.gemm.n];
     const elements = rows * columns;
+    this.#batch = batch;
     this.#whole = gemm.grid;
     this.#grid = gemm.grid;
     this.#encode = (pass, grid, repeats) => {

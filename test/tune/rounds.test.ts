@@ -129,7 +129,7 @@ test('half of the time is the first round’s; those who got no turn are told', 
   expect(result.trials.slice(0, 6).flatMap(({ samples }) => samples).filter((ms) => ms !== null).length).toBe(11);
 });
 
-const entry = (kernel: string): Entry => ({ name: { kernel, tile: null, overrides: null, granularity: null }, verified: true, repeats: 1, part: 1, wholeMs: null, replayedMs: [] });
+const entry = (kernel: string): Entry => ({ name: { kernel, tile: null, overrides: null, granularity: null }, batch: 1, verified: true, repeats: 1, part: 1, wholeMs: null, replayedMs: [] });
 const TIMER = { kind: 'GPU timestamps', resolutionNs: 1, leastSampleMs: 5 } as const;
 
 test('a table of it: by rank, the first round not compared, rates only of what counts', async () => {

@@ -46,6 +46,8 @@ const ROUNDS = 20;
 const PLAIN_SHARE = 1 / 4;
 /** The best of the kernels alone that go into fused runs. */
 const FUSED_TILES = 4;
+/** Compared rounds without which a winner is luck. */
+const LEAST_KEPT_PAIRS = 3;
 const BAR = 24;
 
 /** Draws the heat maps; bundled beside the CLI. */
@@ -167,6 +169,7 @@ function kept({ plain, fused, gemm }: ShapeProfile, { kernel, devices, algorithm
   const keep = (contest: Contest, key: FusedKey | null): string[] => {
     const best = contest.candidates.find(({ rank }) => rank === 1);
     if (best?.tile == null || best.tile.k === null || best.gflops === null) return [];
+    if (contest.pairs < LEAST_KEPT_PAIRS) return [`not kept in the cache: ${contest.pairs} compared rounds say too little, ${LEAST_KEPT_PAIRS} are needed (--seconds)`];
     const { m, n, k } = gemm;
     const choice = { kernelName: best.kernel, tile: { m: best.tile.m, n: best.tile.n, k: best.tile.k }, ...best.granularity };
     const file = storeChoice(tileCacheKey(environment, gemm, key), choice, { shape: `${m}x${n}x${k}`, gflops: best.gflops, at: new Date().toISOString() });

@@ -30,7 +30,13 @@ function figureOf(map: HeatMap, nth: number): HTMLElement {
     panel.append(element('h4', '', title));
     panels.append(panel);
   }
-  figure.append(element('h3', '', map.title), Plot.legend({ color: colour(map), width: 280, ticks: 5 }) as unknown as Node, panels);
+  // A tip inside of the plot would be cut off where the plot is narrower than its text.
+  const told = element('output', 'told', 'Point at a cell to read its figures.');
+  panels.addEventListener('pointerover', ({ target }) => {
+    const text = (target as Element).querySelector(':scope > title')?.textContent;
+    if (text) told.textContent = text;
+  });
+  figure.append(element('h3', '', map.title), Plot.legend({ color: colour(map), width: 280, ticks: 5 }) as unknown as Node, panels, told);
   return figure;
 }
 
@@ -59,8 +65,8 @@ function plotOf(map: HeatMap, cells: readonly HeatCell[], width: number): Elemen
     color: scale,
     marks: [
       hatch,
-      Plot.cell(cells.filter(({ value }) => value === null), { x: 'x', y: 'y', fill: `url(#${HATCH})`, stroke: 'var(--hatch)', title, tip: { lineWidth: 60 } }),
-      Plot.cell(measured, { x: 'x', y: 'y', fill: 'value', title, tip: { lineWidth: 60 } }),
+      Plot.cell(cells.filter(({ value }) => value === null), { x: 'x', y: 'y', fill: `url(#${HATCH})`, stroke: 'var(--hatch)', title }),
+      Plot.cell(measured, { x: 'x', y: 'y', fill: 'value', title }),
       Plot.cell(measured.filter(({ best }) => best), { x: 'x', y: 'y', fill: 'none', stroke: 'currentColor', strokeWidth: 3, inset: -1 }),
       ...(fits
         ? [

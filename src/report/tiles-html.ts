@@ -121,7 +121,7 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --ground: #14191f; --ink: #e3e8ee; --pale: #9aa7b5; --line: #323c47; --hatch: #5b6875; } }
 body { margin: 0 auto; padding: 1rem; max-width: 1200px; background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 1rem 0 0.2rem; } h4 { font-size: 0.9rem; margin: 0; font-weight: 600; }
-p, summary { color: var(--pale); } .key { font-size: 0.85rem; }
+.told { display: block; white-space: pre-line; min-height: 2.9em; font-size: 0.85rem; } p, summary, .told { color: var(--pale); } .key { font-size: 0.85rem; }
 .panels { display: flex; flex-wrap: wrap; gap: 1rem 2rem; } .panel { flex: 1 1 20rem; min-width: 0; max-width: 40rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; } th:nth-child(2), td:nth-child(2), td:last-child { text-align: left; }

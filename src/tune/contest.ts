@@ -33,7 +33,9 @@ export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: Co
     const { samples, fate } = trials[id];
     const place = places.get(id);
     const all = samples.filter((ms) => ms !== null);
-    const times = samples.slice(1).some((ms) => ms !== null) ? samples.slice(1).filter((ms) => ms !== null) : all;
+    const after = samples.slice(1).filter((ms) => ms !== null);
+    // Of the ranked ones the rounds that are compared, so that rates and shares are of the same samples.
+    const times = place === undefined ? (after.length > 0 ? after : all) : compared.map((round) => samples[round]!);
     // What gave wrong results, or could not be timed, has no rate.
     const counts = times.length > 0 && (fate.kind === 'ranked' || fate.kind === 'stopped');
     const minMs = counts ? Math.min(...all) : null;

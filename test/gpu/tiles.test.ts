@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Page } from 'puppeteer';
 import { expect } from 'vitest';
 import { completeBindings } from '../../src/gpu/foreign.ts';
@@ -140,7 +140,7 @@ gpuTest('fused: tiles at several granularities, each run proven right; a wrong r
   expect(broken.candidates).toMatchObject([{ fate: { kind: 'failed', reason: expect.stringContaining('wrong run: ') }, rank: null, verified: false }]);
 });
 
-gpuTest('the whole command, and the files that it writes', async () => {
+gpuTest('the whole command, and the files that it writes; the maps are drawn from the file alone', async (page) => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-test-'));
   try {
     const [json, csv, html] = ['tiles.json', 'tiles.csv', 'tiles.html'].map((name) => path.join(folder, name));
@@ -150,7 +150,24 @@ gpuTest('the whole command, and the files that it writes', async () => {
     const report = JSON.parse(fs.readFileSync(json!, 'utf8')) as TilesReport;
     expect(report.shapes.map(({ name, gemm, plain }) => [name, gemm, plain.candidates.length])).toEqual([['32x40x24', { m: 32, n: 40, k: 24 }, 2]]);
     expect(fs.readFileSync(csv!, 'utf8').split('\r\n')).toHaveLength(4);
-    expect(fs.readFileSync(html!, 'utf8')).toContain('<div id="maps-0"');
+    const drawn = await page.browser().newPage();
+    try {
+      const errors: unknown[] = [];
+      const fetched: string[] = [];
+      drawn.on('pageerror', (error) => errors.push(error));
+      drawn.on('console', (message) => errors.push(message.text()));
+      drawn.on('request', (request) => fetched.push(request.url().slice(0, 5)));
+      await drawn.goto(pathToFileURL(html!).href, { waitUntil: 'load' });
+      // Both tiles in one panel, the best of them framed and starred.
+      expect(await drawn.$eval('#maps-0 .panel', (panel) => ({ cells: [...panel.querySelectorAll('rect > title')].map((title) => title.textContent!.split(':')[0]!), star: panel.textContent!.includes('★'), labels: ['tileM (rows of C)', 'tileN (columns of C)'].filter((label) => panel.textContent!.includes(label)) }))).toEqual({
+        cells: expect.arrayContaining([expect.stringContaining('gemm-register ')]),
+        star: true,
+        labels: ['tileM (rows of C)', 'tileN (columns of C)'],
+      });
+      expect({ errors, fetched: fetched.filter((url) => url !== 'file:' && url !== 'data:') }).toEqual({ errors: [], fetched: [] });
+    } finally {
+      await drawn.close();
+    }
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

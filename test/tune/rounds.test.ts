@@ -152,3 +152,10 @@ test('a round that time cut short is compared by nobody, and too few rounds are 
   expect([result.cut, result.rounds, contest.pairs]).toEqual([true, 4, 2]);
   expect(contest.notes).toEqual([expect.stringContaining('time was up'), expect.stringContaining('2 paired rounds cannot tell 2 candidates apart: at least 6')]);
 });
+
+test('where no round is complete, rates and shares are both of the first one', async () => {
+  const { result } = await ran([{ ms: (round) => (round === 0 ? 1000 : 4000) }, { ms: (round) => (round === 0 ? 1100 : 3000) }], { seconds: 4.5 });
+  const { candidates, pairs } = contestOf(['a', 'b'].map(entry), result, 1e9, TIMER, []);
+  expect([pairs, result.cut]).toEqual([0, true]);
+  expect(candidates.map(({ kernel, medianMs, share }) => [kernel, medianMs, share!.value.toFixed(6)])).toEqual([['a', 1000, '1.000000'], ['b', 1100, (1000 / 1100).toFixed(6)]]);
+});

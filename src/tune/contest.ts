@@ -1,5 +1,6 @@
 // From the samples of a contest to its table: who is ranked where, and by how much. Pure; the formulas of every figure that
 // `tilewire tiles` prints are here and in statistics.ts.
+import { threeDigits } from '../units.ts';
 import type { ContestResult } from './rounds.ts';
 import { leastPairs, median, quantile, spread, standings } from './statistics.ts';
 import type { CandidateName, CandidateResult, Contest, TimerFacts } from './tiles-report.ts';
@@ -66,10 +67,22 @@ export function contestOf(entries: readonly Entry[], { trials, rounds, cut }: Co
     candidates: results.toSorted(byPlace),
     notes: [
       ...notes,
+      ...partsApart(results),
       ...(cut ? ['time was up before the last round: --seconds gives it more'] : []),
       ...(ranked.length > 1 && later.length < leastPairs(ranked.length) ? [`${later.length} paired rounds cannot tell ${ranked.length} candidates apart: at least ${leastPairs(ranked.length)} are needed (--seconds, --rounds, or a smaller --limit)`] : []),
     ],
   };
+}
+
+/** Whole GEMMs over what their parts say that is not worth a word. */
+const ALIKE = [0.8, 1.25] as const;
+
+/** What the proofs, which run whole GEMMs, took over what the samples of parts say. */
+function partsApart(results: readonly CandidateResult[]): string[] {
+  const ratios = results.flatMap(({ rank, part, wholeMs, medianMs }) => (rank === null || part === 1 || wholeMs === null || medianMs === null ? [] : [wholeMs / medianMs]));
+  if (ratios.length === 0) return [];
+  const ratio = median(ratios);
+  return ratio >= ALIKE[0] && ratio <= ALIKE[1] ? [] : [`whole GEMMs, of which each was run once, took ${threeDigits(ratio)} times as long as their parts say: other programs share the machine, or parts do not stand for the whole here`];
 }
 
 const FATES = ['ranked', 'stopped', 'unranked', 'skipped', 'failed'] as const;

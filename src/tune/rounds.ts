@@ -46,9 +46,10 @@ export interface ContestResult {
 
 /**
  * Share of the best rate below which an entrant is given up, by the compared rounds that are over (the last one for all later
- * ones). The first three go by least times, which are minutes apart at first; the others by paired rounds.
+ * ones). The first three go by least times, which are minutes apart at first; the others by paired rounds as well, whichever is
+ * kinder.
  */
-export const STOP_BELOW = [0.25, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85] as const;
+export const STOP_BELOW = [0.12, 0.25, 0.4, 0.55, 0.65, 0.75, 0.8, 0.85] as const;
 const PAIRED_FROM = 3;
 
 const MOST_CONFIRMING = 1 / 4;
@@ -88,7 +89,9 @@ export async function compete(entrants: readonly Entrant[], { rounds, seconds, s
     const compared = over - 1;
     if (ids.length === 0) return;
     const best = Math.min(...ids.map(least));
-    const shares = compared < PAIRED_FROM ? ids.map((id) => best / least(id)) : roughShares(ids.map((id) => samples[id].slice(1)));
+    const byLeast = ids.map((id) => best / least(id));
+    const paired = compared < PAIRED_FROM ? null : roughShares(ids.map((id) => samples[id].slice(1)));
+    const shares = byLeast.map((share, at) => Math.max(share, paired?.[at] ?? 0));
     const below = STOP_BELOW[Math.min(compared, STOP_BELOW.length - 1)];
     for (const [at, id] of ids.entries()) if (shares[at] < below) fates.set(id, { kind: 'stopped', rounds: over, share: shares[at] });
   }

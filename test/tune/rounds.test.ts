@@ -71,18 +71,19 @@ test('all take part in every round, the first in the given order, the others in 
 });
 
 test('the hopeless are stopped, the sooner the worse they are, and it is said at what share', async () => {
-  const { result: { trials } } = await ran([{ ms: 10 }, { ms: 50 }, { ms: 30 }, { ms: 22 }, { ms: 15 }, { ms: 12.2 }, { ms: 11 }], { rounds: 9 });
+  const { result: { trials } } = await ran([{ ms: 10 }, { ms: 100 }, { ms: 50 }, { ms: 30 }, { ms: 22 }, { ms: 15 }, { ms: 12.2 }, { ms: 11 }], { rounds: 9 });
   expect(trials.map(({ fate }) => (fate.kind === 'stopped' ? { ...fate, share: Number(fate.share.toFixed(6)) } : fate.kind))).toEqual([
     'ranked',
-    { kind: 'stopped', rounds: 1, share: 0.2 },
-    { kind: 'stopped', rounds: 2, share: 0.333333 },
-    { kind: 'stopped', rounds: 3, share: 0.454545 },
-    { kind: 'stopped', rounds: 5, share: 0.666667 },
+    { kind: 'stopped', rounds: 1, share: 0.1 },
+    { kind: 'stopped', rounds: 2, share: 0.2 },
+    { kind: 'stopped', rounds: 3, share: 0.333333 },
+    { kind: 'stopped', rounds: 4, share: 0.454545 },
+    { kind: 'stopped', rounds: 6, share: 0.666667 },
     { kind: 'stopped', rounds: 8, share: 0.819672 },
     'ranked',
   ]);
   expect(STOP_BELOW.every((share, at) => share >= (STOP_BELOW[at - 1] ?? 0) && share < 1)).toBe(true);
-  expect(trials[3].samples).toEqual([22, 22, 22, ...Array.from({ length: 7 }, () => null)]);
+  expect(trials[3].samples).toEqual([30, 30, 30, ...Array.from({ length: 7 }, () => null)]);
 });
 
 test('a machine that slows down in common stops nobody', async () => {
@@ -158,4 +159,13 @@ test('where no round is complete, rates and shares are both of the first one', a
   const { candidates, pairs } = contestOf(['a', 'b'].map(entry), result, 1e9, TIMER, []);
   expect([pairs, result.cut]).toEqual([0, true]);
   expect(candidates.map(({ kernel, medianMs, share }) => [kernel, medianMs, share!.value.toFixed(6)])).toEqual([['a', 1000, '1.000000'], ['b', 1100, (1000 / 1100).toFixed(6)]]);
+});
+
+test('parts of GEMMs that do not agree with the whole ones are told', async () => {
+  const { result } = await ran([{ ms: 10 }, { ms: 10 }]);
+  const told = (wholeMs: number, part: number): readonly string[] => contestOf(['a', 'b'].map((kernel) => ({ ...entry(kernel), part, wholeMs })), result, 1e9, TIMER, []).notes;
+  expect(told(25, 0.1)).toEqual([expect.stringContaining('2.50 times')]);
+  expect(told(6, 0.1)).toEqual([expect.stringContaining('0.600 times')]);
+  expect(told(11, 0.1)).toEqual([]);
+  expect(told(25, 1)).toEqual([]);
 });

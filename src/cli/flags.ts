@@ -4,6 +4,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { TilewireError } from '../errors.ts';
 import type { SpecRequest } from '../spec/resolve.ts';
+import { parseVariation, type Variations } from '../tune/candidates.ts';
 import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
 import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile, Triggers } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
@@ -218,6 +219,39 @@ export function addInstrumentFlags(command: Command): Command {
     option('--timeout <SECONDS>', 'give up after this time without progress (default: 600)').argParser(reading('--timeout', parseSeconds)),
   ];
   addSpecFlags(command, INSTRUMENT_SPEC_FLAGS);
+  for (const flag of own) command.addOption(flag);
+  return command;
+}
+
+/** Of `tiles`: what decides the shape and, fused, the run. */
+const TILES_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'algorithm', 'chunk', 'seed', 'kernel', 'entry', 'bindings'] as const satisfies readonly (keyof SpecFlags)[];
+
+/** A whole number of at least one. */
+function parseCount(text: string, path: string): number {
+  const number = parseInteger(text, path);
+  if (number < 1) throw new TilewireError('BAD_FLAG', 'not a number of things', { path, actual: text, limit: 'at least 1', fix: `write e.g. ${path} 8` });
+  return number;
+}
+
+export function addTilesFlags(command: Command): Command {
+  const own = [
+    text('--kernels <NAMES>', '--kernels', 'built-in kernels to try, separated by commas (default: all)'),
+    option('--vary <NAME=VALUES>', 'with --kernel: values of one of its override constants, e.g. TM=32,64,128 (repeatable: all combinations are tried)').argParser<Variations>((value, before: Variations | undefined) => {
+      const { name, values } = reading('--vary', parseVariation)(value, undefined);
+      if (before?.has(name)) throw new TilewireError('BAD_FLAG', 'this override is varied twice', { path: '--vary', actual: value, fix: `give all its values at once: --vary ${name}=…` });
+      return new Map([...(before ?? []), [name, values]]);
+    }),
+    option('--fused', 'then rank the best of them in whole fused runs, with several sizes of stages and blocks'),
+    option('--limit <COUNT>', 'candidates at most, likely ones first (default: 64; of fused runs 12)').argParser(reading('--limit', parseCount)),
+    option('--seconds <SECONDS>', 'time for all of it, shared by the shapes; half of it is the first round\'s, which sorts out (default: 120 for each shape, 600 with --fused)').argParser(reading('--seconds', parseSeconds)),
+    option('--rounds <COUNT>', 'rounds that are compared, beside the first one (default: 20)').argParser(reading('--rounds', parseCount)),
+    option('--no-cache', 'do not keep the best tile for later runs on this adapter'),
+    text('--json <FILE>', '--json', 'also write all of it to FILE as JSON, every sample included; an existing file is refused'),
+    text('--csv <FILE>', '--csv', 'also write a row for each candidate to FILE as CSV'),
+    text('--html <FILE>', '--html', 'also draw heat maps, tileM x tileN, to FILE: one page that needs no network'),
+    option('--force', 'let --json, --csv and --html replace existing files'),
+  ];
+  addSpecFlags(command, TILES_SPEC_FLAGS);
   for (const flag of own) command.addOption(flag);
   return command;
 }

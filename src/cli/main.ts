@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, checkFlag, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, addTilesFlags, checkFlag, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -51,6 +51,12 @@ function commandLine(finish: (exitCode: number) => void): Command {
     .usage('FILE.wgsl (--m M --n N --k K --devices D | --model NAME --layer NAME | --config FILE --layer NAME --tp D) [flags]')
     .addHelpText('after', manual.instrument.more)
     .action(async (kernel, flags) => finish(await (await import('./instrument.ts')).instrumentCommand(kernel, flags)));
+
+  const tiles = program.command('tiles').summary('which tile is fastest on this adapter, measured').description(manual.tiles.what);
+  addLimitFlags(addBrowserFlags(addTilesFlags(tiles)))
+    .usage('(--m M --n N --k K | --model NAME [--layer NAME] | --config FILE [--layer NAME] --tp D) [--kernel FILE.wgsl --vary NAME=VALUES] [flags]')
+    .addHelpText('after', manual.tiles.more)
+    .action(async (flags) => finish(await (await import('./tiles.ts')).tilesCommand(flags)));
 
   addBrowserFlags(addReportFlags(program.command('doctor').summary('what browser and adapter were found, and what was tried').description(manual.doctor.what)))
     .usage('[flags]')

@@ -171,6 +171,26 @@ Examples:
 ${BINDINGS}${ZOO}${EXIT_CODES}`,
   },
 
+  tiles: {
+    what: 'Profile tile shapes on this adapter: every built-in kernel at every likely tile (or a kernel of your own at all combinations of\nits override constants), for one GEMM shape or, with --model or --config and no --layer, for all sub-layers of a model.',
+    more: `
+The timer's resolution is measured first, and each candidate repeated until a sample is at least 50 steps of it; where that
+cannot be had, it is not ranked. A long GEMM of a built-in kernel is timed by a part of its grid. Each candidate's output is
+held against an exact reference before it is timed, and all elements once more before it is ranked: a wrong kernel never is. Candidates take turns in rounds, in random order; the first
+round sorts out and is not compared. Who falls behind is stopped early, and that is said. Whether one differs from the best
+is Wilcoxon's signed-rank test on the log-ratios of a round, 5 % shared by all pairs. --fused then makes whole fused runs
+of the best four, with half, once and twice the tiles per stage and blocks of 2, 8 and 32 tiles: not the same ranking.
+The best tile is kept in the cache folder (see doctor), by adapter, browser, kernels and class of shape, unless the
+kernels were chosen with --kernels or are your own. Exit status 1: nothing could be ranked.
+
+Examples:
+  tilewire tiles --m 256 --n 4256 --k 2128
+  tilewire tiles --model t-nlg --tp 8 --tokens 256 --csv tiles.csv --html tiles.html
+  tilewire tiles --model t-nlg --layer fc2 --tp 8 --tokens 256 --fused --seconds 900
+  tilewire tiles --kernel mine.wgsl --vary TM=32,64,128 --vary TN=32,64 --m 512 --n 512 --k 512
+${BINDINGS}${ZOO}${EXIT_CODES}`,
+  },
+
   doctor: {
     what: 'Say which browser, adapter, features, limits and timer resolution were found, and everything that was tried to find them.\nCandidates: --browser (which excludes the others), PUPPETEER_EXECUTABLE_PATH, an installed Chrome or Chromium, puppeteer\'s\ncache, the packaged Chromium (Linux x64; unpacked once into $XDG_CACHE_HOME/tilewire or ~/.cache/tilewire). With --backend node:\nwhat the system\'s Vulkan (Metal, Direct3D) offers to npm webgpu, then the SwiftShader of the packaged Chromium.',
     more: `

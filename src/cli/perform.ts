@@ -96,7 +96,7 @@ function serveOperands(session: Session, operands: DeviceSlices, devices: number
   return { a: paths('a'), b: paths('b') };
 }
 
-function defaultMemoryLimit({ adapter }: Environment): number {
+export function defaultMemoryLimit({ adapter }: Environment): number {
   if (!adapter.isFallback) return HARDWARE_MEMORY_LIMIT;
   // A container may be allowed less than the machine has.
   const allowed = process.constrainedMemory();

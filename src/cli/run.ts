@@ -73,7 +73,8 @@ async function readOperands({ a, b, layout, operands, layer }: SpecFlags, config
   return { read: { files: opened.facts }, slices: opened.slices };
 }
 
-function foreignKernel({ kernel, entry, bindings }: SpecFlags): { foreign?: NonNullable<SpecRequest['foreign']> } {
+/** What --kernel, --entry and --bindings name, read. */
+export function foreignKernel({ kernel, entry, bindings }: SpecFlags): { foreign?: NonNullable<SpecRequest['foreign']> } {
   if (kernel !== undefined) return { foreign: readKernel(kernel, entry, bindings) };
   const [path, value] = entry === undefined ? ['--bindings', bindings] : ['--entry', entry];
   if (value !== undefined) throw new TilewireError('BAD_FLAG', `${path} belongs to --kernel`, { path, actual: value, fix: `give --kernel FILE.wgsl as well, or leave ${path} out` });

@@ -14,7 +14,7 @@ export interface Verdict {
 }
 
 /** @param owned the dense memory of a chunk; @param reference m × n, row-major */
-export async function compareChunks(gpu: Gpu, tiling: Tiling, owned: (chunk: number) => GPUBuffer, reference: GPUBuffer): Promise<Verdict> {
+export async function compareChunks(gpu: Gpu, tiling: Pick<Tiling, 'n' | 'chunks'>, owned: (chunk: number) => GPUBuffer, reference: GPUBuffer): Promise<Verdict> {
   const kernel = await gpu.kernel('compare', SHADERS.compare);
   const layout = structLayout(SHADERS.compare, 'Region');
   const arena = new Arena(gpu);

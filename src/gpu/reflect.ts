@@ -43,6 +43,14 @@ export function reflectKernel(code: string, entry: string): KernelFacts {
   return { name: entry, workgroupSize: [x, y, z], bindings };
 }
 
+/** Bytes of the workgroup memory that the entry reaches, constants baked in: reflected as if its variables were buffers. */
+export function workgroupBytes(code: string, entry: string): number {
+  const group = 1000;
+  let binding = 0;
+  const text = code.replace(/\bvar\s*<\s*workgroup\s*>/g, () => `@group(${group}) @binding(${binding++}) var<storage, read_write>`);
+  return binding === 0 ? 0 : reflectKernel(text, entry).bindings.reduce((sum, { group: of, minBytes }) => sum + (of === group ? minBytes : 0), 0);
+}
+
 export function bindGroupLayoutEntries(facts: KernelFacts, group = 0): GPUBindGroupLayoutEntry[] {
   const types = { 'storage-read': 'read-only-storage', 'storage-write': 'storage', uniform: 'uniform' } as const;
   // GPUShaderStage is a global of the browser alone; 4 is its COMPUTE, fixed by the standard.

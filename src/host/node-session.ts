@@ -81,6 +81,7 @@ export async function openNodeSession(options: SessionOptions): Promise<NodeSess
     withdraw: (url) => server.withdraw(url.slice(server.origin.length)),
     run: (job, onProgress = () => {}) => made.during(() => calls.call(() => child.call('run', job), onProgress)),
     probe: (job) => calls.call(() => child.call('probe', job), () => {}),
+    profile: (job, onProgress = () => {}) => calls.call(() => child.call('profile', job), onProgress),
     async close() {
       await end(child);
       await server.close();

@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import type { ConsoleMessage, Page } from 'puppeteer';
 import { TilewireError, bug } from '../errors.ts';
 import type { AdapterFacts } from '../gpu/adapter.ts';
-import type { PageApi, ProbeJob, Progress, RunJob, RunResult } from '../page/api.ts';
+import type { PageApi, ProbeJob, ProfileJob, Progress, RunJob, RunResult } from '../page/api.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
+import type { Contest } from '../tune/tiles-report.ts';
 import type { Backend, Environment } from '../verify/run-report.ts';
 import { findBrowser } from './browser.ts';
 import type { Attempt, FoundBrowser } from './browser.ts';
@@ -47,6 +48,7 @@ export interface Session {
   /** Fails with what a maker of served bytes threw, where one did: the page only sees that a request failed. */
   run(job: RunJob, onProgress?: (progress: Progress) => void): Promise<RunResult>;
   probe(job: ProbeJob): Promise<FootprintRuns>;
+  profile(job: ProfileJob, onProgress?: (progress: Progress) => void): Promise<Contest>;
   close(): Promise<void>;
 }
 
@@ -137,6 +139,7 @@ async function openPage(options: SessionOptions, server: PageServer, found: Foun
     withdraw: (path) => server.withdraw(path),
     run: (job, onProgress = () => {}) => made.during(() => calls.call(() => page.evaluate((job) => window.tilewire.run(job), job), onProgress)),
     probe: (job) => calls.call(() => page.evaluate((job) => window.tilewire.probe(job), job), () => {}),
+    profile: (job, onProgress = () => {}) => calls.call(() => page.evaluate((job) => window.tilewire.profile(job), job), onProgress),
     async close() {
       closing = true;
       await launched.close();

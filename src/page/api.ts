@@ -7,6 +7,8 @@ import type { CheckChoice } from '../verify/choice.ts';
 import type { RunReport } from '../verify/run-report.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { SpecDraft } from '../spec/spec.ts';
+import type { Candidate } from '../tune/candidates.ts';
+import type { Contest } from '../tune/tiles-report.ts';
 
 export interface RunJob {
   readonly spec: SpecDraft;
@@ -35,6 +37,25 @@ export interface ProbeJob {
   readonly spec: SpecDraft;
 }
 
+/** Times candidates against each other: `plain`, one device's GEMM of each; `fused`, whole runs of the Spec, each at several granularities. */
+export interface ProfileJob {
+  readonly kind: 'plain' | 'fused';
+  /** Shape, operands (exact), seed; fused, all of the run but its kernel and granularity. */
+  readonly spec: SpecDraft;
+  /** Likely ones first. */
+  readonly candidates: readonly Candidate[];
+  /** Fused: granularities of them that are tried, all together. */
+  readonly limit: number;
+  /** Beside the first one, which sorts out. */
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly memoryLimit: number;
+  /** What the list of candidates leaves out. */
+  readonly notes: readonly string[];
+  /** Dispatches in one sample at most (tests). */
+  readonly mostRepeats?: number;
+}
+
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorRecord };
 
 /** One line of progress of a long step; the host's `--timeout` counts from the last one. */
@@ -50,6 +71,7 @@ export interface PageApi {
   run(job: RunJob): Promise<Outcome<RunResult>>;
   /** Compiles the untouched kernel, then probes its footprint. */
   probe(job: ProbeJob): Promise<Outcome<FootprintRuns>>;
+  profile(job: ProfileJob): Promise<Outcome<Contest>>;
 }
 
 declare global {

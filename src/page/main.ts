@@ -7,7 +7,10 @@ import { adapterFacts, type AdapterFacts } from '../gpu/adapter.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { depthOf } from '../spec/chunks.ts';
 import { toOwnerRuns, type FootprintRuns } from '../plan/owner-runs.ts';
-import type { Outcome, PageApi, ProbeJob, Progress, RunJob, RunResult } from './api.ts';
+import { profileFused } from '../tune/fused.ts';
+import { profilePlain } from '../tune/profile.ts';
+import type { Contest } from '../tune/tiles-report.ts';
+import type { Outcome, PageApi, ProbeJob, ProfileJob, Progress, RunJob, RunResult } from './api.ts';
 
 export class Page implements PageApi {
   #gpu: Promise<Gpu> | undefined;
@@ -36,6 +39,17 @@ export class Page implements PageApi {
 
   probe({ spec }: ProbeJob): Promise<Outcome<FootprintRuns>> {
     return outcome(this.gpu().then(async (gpu) => toOwnerRuns(await probeSpec(gpu, spec))));
+  }
+
+  profile(job: ProfileJob): Promise<Outcome<Contest>> {
+    return outcome(this.#profile(job));
+  }
+
+  async #profile({ kind, spec, candidates, ...options }: ProfileJob): Promise<Contest> {
+    const gpu = await this.gpu();
+    const { adapter: { isSerial }, timerResolutionNs } = (await this.#adapterFacts()).environment;
+    const progress = (step: string, done: number, total: number): void => this.heard({ step, done, total });
+    return kind === 'plain' ? profilePlain(gpu, spec, candidates, { ...options, timerStepNs: timerResolutionNs, progress }) : profileFused(gpu, spec, candidates, { ...options, isSerial, progress });
   }
 
   async #run({ spec, baseline, check, memoryLimit, operandUrls, keepOutput, keepEvents }: RunJob): Promise<RunResult> {

@@ -3,10 +3,11 @@
 import { TilewireError, bug } from '../errors.ts';
 import { parseSpec } from '../spec/parse.ts';
 import type { Spec } from '../spec/spec.ts';
+import type { TilesReport } from '../tune/tiles-report.ts';
 import type { Report } from '../verify/run-report.ts';
 
 /** JSON with two-space indents. A NaN or an infinity would silently turn into null, so it is a bug. */
-export function reportToJson(report: Report): string {
+export function reportToJson(report: Report | TilesReport): string {
   const text = JSON.stringify(
     report,
     (key, value: unknown) => {

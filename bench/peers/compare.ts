@@ -9,7 +9,7 @@ import type { GemmShape } from '../../src/spec/spec.ts';
 import type { Environment } from '../../src/verify/run-report.ts';
 import type { Sample } from './page.ts';
 import { OURS } from './peer.ts';
-import { flopsOf, GIVEN_UP_MS, PLANNED_MS, rateOf, RESERVE_MS, MOST_ROUNDS, shareOf, SHORT_MS, timesOf, TOO_SLOW } from './schedule.ts';
+import { flopsOf, GIVEN_UP_MS, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW } from './schedule.ts';
 
 const WASM = 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.wasm';
 
@@ -102,11 +102,12 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       ask(page.evaluate((peer, count, minus, corrupt) => window.tilewirePeers.sample(peer, count, minus, corrupt), name, times, negated, options.corrupt?.(name, shape) ?? false), (problem) => ({ ms: null, problem }));
 
     /** By itself: one run, and of a short one, whose first run is mostly compilation, two more. */
-    const runAlone = async (entry: Entry, shape: GemmShape): Promise<void> => {
+    const runAlone = async (entry: Entry, shape: GemmShape, budgetMs: number): Promise<void> => {
       const expectedMs = flopsOf(shape) / 1e6 / (rates.get(entry.name) ?? Infinity);
-      const leftMs = givenUpMs - spent() - RESERVE_MS;
+      // On a machine that others use the slowest peers would leave nothing for the shapes to come.
+      const leftMs = Math.min(givenUpMs - spent() - RESERVE_MS, entry.name === OURS ? Infinity : Math.max(SHORT_MS, budgetMs * MOST_OF_SHARE));
       if (lost.why !== null || expectedMs > leftMs) {
-        entry.problem = lost.why ?? `not run: at its rate so far it takes ${Math.round(expectedMs / 1000)} s, of which ${Math.round(leftMs / 1000)} s are left`;
+        entry.problem = lost.why ?? `not run: at its rate so far one run takes ${Math.round(expectedMs / 1000)} s, and ${Math.round(leftMs / 1000)} s are left for it`;
         return;
       }
       const { problem, detail } = await ask(page.evaluate((name) => window.tilewirePeers.prepare(name), entry.name), (why) => ({ problem: why, detail: '' }));
@@ -128,7 +129,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       const refused = lost.why ?? (await ask(page.evaluate((wanted) => window.tilewirePeers.operands(wanted), shape), (problem) => problem));
       let rounds = 0;
       for (const entry of entries) {
-        if (refused === null) await runAlone(entry, shape);
+        if (refused === null) await runAlone(entry, shape, budgetMs);
         else entry.problem = refused;
       }
 

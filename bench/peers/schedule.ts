@@ -13,6 +13,8 @@ export const PLANNED_MS = 12.5 * 60_000;
 export const GIVEN_UP_MS = 14.5 * 60_000;
 /** Nothing is begun that would end later than this before. */
 export const RESERVE_MS = 15_000;
+/** Of a shape's time, for one run of one peer. */
+export const MOST_OF_SHARE = 0.5;
 /** Work that a shape counts for besides its own: preparing and checking, and short slices. */
 const SET_UP_FLOPS = 1e9;
 /** Completions are delivered in steps of about 2.5 ms: a slice is long enough that one step is 1 % of it. */

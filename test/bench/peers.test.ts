@@ -1,7 +1,7 @@
 // The comparison with other GEMM libraries, without a GPU: the check sees every wrong element, unverified results are never
 // compared with, time is dealt out within the limit, flags are read or refused.
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Comparison, PeerResult, ShapeResult } from '../../bench/peers/compare.ts';
 import { main, parseShapes } from '../../bench/peers/main.ts';
 import { project, verify } from '../../bench/peers/projection.ts';
@@ -184,6 +184,13 @@ describe('flags', () => {
   });
 
   test.each(['--shapes 5x5', '--shapes', '--json /no/such/folder/x.json', '--json --shapes', '--corrupt nobody', '--frobnicate', 'more'])('%s ends with status 2 before a browser starts', async (flags) => {
-    expect(await main(flags.split(' '), '/nowhere')).toBe(2);
+    const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      expect(await main(flags.split(' '), '/nowhere')).toBe(2);
+      expect(told).toHaveBeenCalledOnce();
+      expect(told.mock.lastCall![0]).toMatch(/^tilewire: [^\n]+ \[BAD_F(LAG|ILE)\]\n {2}fix: [^\n]+\n$/);
+    } finally {
+      told.mockRestore();
+    }
   });
 });

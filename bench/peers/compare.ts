@@ -107,7 +107,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       // On a machine that others use the slowest peers would leave nothing for the shapes to come.
       const leftMs = Math.min(givenUpMs - spent() - RESERVE_MS, entry.name === OURS ? Infinity : Math.max(SHORT_MS, budgetMs * MOST_OF_SHARE));
       if (lost.why !== null || expectedMs > leftMs) {
-        entry.problem = lost.why ?? `not run: at its rate so far one run takes ${Math.round(expectedMs / 1000)} s, and ${Math.round(leftMs / 1000)} s are left for it`;
+        entry.problem = lost.why ?? (leftMs <= 0 ? 'not run: the time was up' : `not run: at its rate so far one run takes ${Math.round(expectedMs / 1000)} s, and ${Math.round(leftMs / 1000)} s are left for it`);
         return;
       }
       const { problem, detail } = await ask(page.evaluate((name) => window.tilewirePeers.prepare(name), entry.name), (why) => ({ problem: why, detail: '' }));

@@ -9,7 +9,7 @@ import type { GemmShape } from '../../src/spec/spec.ts';
 import type { Environment } from '../../src/verify/run-report.ts';
 import type { Sample } from './page.ts';
 import { OURS } from './peer.ts';
-import { flopsOf, GIVEN_UP_MS, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW } from './schedule.ts';
+import { flopsOf, GIVEN_UP_MS, isLong, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW } from './schedule.ts';
 
 const WASM = 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.wasm';
 
@@ -101,7 +101,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
     const sample = ({ name }: Entry, shape: GemmShape, times: number, negated: boolean): Promise<Sample> =>
       ask(page.evaluate((peer, count, minus, corrupt) => window.tilewirePeers.sample(peer, count, minus, corrupt), name, times, negated, options.corrupt?.(name, shape) ?? false), (problem) => ({ ms: null, problem }));
 
-    /** By itself: one run, and of a short one, whose first run is mostly compilation, two more. */
+    /** By itself: one run, and where that is not long two more, as the first is mostly compilation. */
     const runAlone = async (entry: Entry, shape: GemmShape, budgetMs: number): Promise<void> => {
       const expectedMs = flopsOf(shape) / 1e6 / (rates.get(entry.name) ?? Infinity);
       // On a machine that others use the slowest peers would leave nothing for the shapes to come.
@@ -113,7 +113,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       const { problem, detail } = await ask(page.evaluate((name) => window.tilewirePeers.prepare(name), entry.name), (why) => ({ problem: why, detail: '' }));
       Object.assign(entry, { problem, detail });
       for (const round of [0, 1, 2]) {
-        if (entry.problem !== null || (entry.least ?? 0) > SHORT_MS) break;
+        if (entry.problem !== null || isLong(shape, entry.least ?? 0)) break;
         // Compilation, a run without it, and what then makes a slice.
         const times = round < 2 ? 1 : timesOf(shape, entry.least!, options.sliceMs);
         const { ms, problem: wrong } = await sample(entry, shape, times, round % 2 === 1);
@@ -133,7 +133,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         else entry.problem = refused;
       }
 
-      const racing = new Set(entries.filter((entry) => entry.problem === null && (entry.least! <= SHORT_MS || !tooSlow(entry, entries))));
+      const racing = new Set(entries.filter((entry) => entry.problem === null && (!isLong(shape, entry.least!) || !tooSlow(entry, entries))));
       let most = 1;
       while (rounds < most && lost.why === null) {
         const slices = [...racing].map((entry) => ({ entry, times: timesOf(shape, entry.least!, options.sliceMs) }));

@@ -19,15 +19,19 @@ export const MOST_OF_SHARE = 0.5;
 const SET_UP_FLOPS = 1e9;
 /** Completions are delivered in steps of about 2.5 ms: a slice is long enough that one step is 1 % of it. */
 const SLICE_MS = 250;
-const MOST_TIMES = 64;
+const MOST_TIMES = 60;
 /** Results that a peer keeps until it has computed all of a slice. */
 const MOST_RESULT_BYTES = 2 ** 28;
 /** Of which the least time counts. */
 export const MOST_ROUNDS = 16;
 /** Times the best time beyond which a peer is run once per shape. */
 export const TOO_SLOW = 10;
-/** First runs shorter than this are run again, since they include compilation. */
+/** A run of a large shape that takes longer than this is not repeated for the sake of its compilation. */
 export const SHORT_MS = 3000;
+const LARGE_FLOPS = 1e9;
+
+/** Whether what a run took is its work; a small one may take seconds to compile where others use the machine. */
+export const isLong = (shape: GemmShape, ms: number): boolean => ms > SHORT_MS && flopsOf(shape) > LARGE_FLOPS;
 
 /** Milliseconds for the first of the shapes that are left. */
 export function shareOf(left: readonly GemmShape[], msLeft: number): number {

@@ -22,7 +22,9 @@ export const tfjs: Peer = {
             c?.dispose();
             c = tf.matMul(minus ? negated : a, b);
           }
-          // Without the end of its pass the queue drops all of it, with a warning only.
+          // It submits every 15th by itself, and then has nothing left to submit; without the end of its pass the queue drops
+          // all of it, with a warning only.
+          backend.ensureCommandEncoderReady();
           backend.endComputePassEncoder();
           backend.submitQueue();
           await backend.device.queue.onSubmittedWorkDone();

@@ -97,7 +97,7 @@ describe('time', () => {
 
   test('a slice is long enough to time, and its results fit into memory', () => {
     expect(timesOf({ m: 64, n: 64, k: 64 }, 10)).toBe(25);
-    expect(timesOf({ m: 64, n: 64, k: 64 }, 0)).toBe(64);
+    expect(timesOf({ m: 64, n: 64, k: 64 }, 0)).toBe(60);
     expect(timesOf({ m: 64, n: 64, k: 64 }, 20_000)).toBe(1);
     expect(timesOf({ m: 4096, n: 4096, k: 1 }, 1)).toBe(4);
   });

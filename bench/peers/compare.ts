@@ -160,14 +160,17 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       return { ...shape, results, rounds, budgetMs, spentMs: Date.now() - begun };
     };
 
-    const shapes: ShapeResult[] = [];
-    for (const [at, shape] of options.shapes.entries()) {
-      const budgetMs = shareOf(options.shapes.slice(at), (options.plannedMs ?? PLANNED_MS) - spent());
+    // The smallest first: on a machine that others use, time runs out at the largest.
+    const order = options.shapes.toSorted((one, other) => flopsOf(one) - flopsOf(other));
+    const done = new Map<GemmShape, ShapeResult>();
+    for (const [at, shape] of order.entries()) {
+      const budgetMs = shareOf(order.slice(at), (options.plannedMs ?? PLANNED_MS) - spent());
       say(`${shape.m}x${shape.n}x${shape.k}: ${(flopsOf(shape) / 1e9).toPrecision(3)} GFLOP, ${(budgetMs / 1000).toFixed(0)} s budgeted`);
       const result = await measure(shape, budgetMs);
-      shapes.push(result);
+      done.set(shape, result);
       options.onShape?.(result, environment);
     }
+    const shapes = options.shapes.map((shape) => done.get(shape)!);
     return { environment, shapes };
   } finally {
     clearTimeout(timer);

@@ -50,11 +50,13 @@ export function ratesOf(shape: GemmShape, { times }: PeerResult): Rates {
 const rate = (shape: ShapeResult, result: PeerResult): number => (result.problem === null ? (ratesOf(shape, result).gflops ?? 0) : 0);
 const oursOf = ({ results }: ShapeResult): PeerResult | undefined => results.find(({ name }) => name === OURS);
 
+const bestPeerOf = (shape: ShapeResult): PeerResult | undefined => shape.results.filter(({ name, problem }) => name !== OURS && problem === null).toSorted((one, other) => rate(shape, other) - rate(shape, one))[0];
+
 /** Ours over the fastest verified peer, by least times. */
 export function ratioToBestPeer(shape: ShapeResult): number | null {
   const ours = oursOf(shape);
-  const best = Math.max(0, ...shape.results.filter((result) => result !== ours).map((result) => rate(shape, result)));
-  return ours === undefined || rate(shape, ours) === 0 || best === 0 ? null : rate(shape, ours) / best;
+  const best = bestPeerOf(shape);
+  return ours === undefined || best === undefined || rate(shape, ours) === 0 ? null : rate(shape, ours) / rate(shape, best);
 }
 
 /** Whether ours was right wherever it was asked for: what the exit status tells. */
@@ -116,7 +118,11 @@ export interface Bar {
   readonly what: string;
   readonly atLeast: number;
   readonly figure: number | null;
+  /** It rests on fewer than three rounds of what it compares, or a peer was missing: another run may say otherwise. */
+  readonly unsure: boolean;
 }
+
+const FEWEST_ROUNDS = 3;
 
 /** Over the best peer on a software adapter, and on a GPU. */
 const LARGE_BAR = { software: 2.8, hardware: 1.2 };
@@ -125,26 +131,28 @@ const PADDED_BAR = 0.9;
 
 export function bars({ environment, shapes }: Comparison): Bar[] {
   const find = (wanted: GemmShape): ShapeResult | undefined => shapes.find((shape) => same(shape, wanted));
-  const toBest = (wanted: GemmShape): number | null => {
+  const few = (...results: readonly (PeerResult | undefined)[]): boolean => results.some((result) => (result?.times.length ?? 0) < FEWEST_ROUNDS);
+  const toBest = (wanted: GemmShape, atLeast: number): Bar => {
     const shape = find(wanted);
-    return shape === undefined ? null : ratioToBestPeer(shape);
-  };
-  const ourRate = (wanted: GemmShape): number | null => {
-    const shape = find(wanted);
-    const ours = shape && oursOf(shape);
-    return (shape && ours && rate(shape, ours)) || null;
+    const unsure = shape !== undefined && (few(oursOf(shape), bestPeerOf(shape)) || shape.results.some(({ problem }) => problem !== null));
+    return { what: `${named(wanted)} over the best peer`, atLeast, figure: shape === undefined ? null : ratioToBestPeer(shape), unsure };
   };
   const large = environment.adapter.isFallback ? LARGE_BAR.software : LARGE_BAR.hardware;
-  const [prime, padded] = [ourRate(PRIME), ourRate(PADDED)];
+  const [prime, padded] = [PRIME, PADDED].map((wanted) => {
+    const shape = find(wanted);
+    const ours = shape && oursOf(shape);
+    return { ours, rate: shape && ours ? rate(shape, ours) : 0 };
+  });
   return [
-    ...LARGE.map((shape) => ({ what: `${named(shape)} over the best peer`, atLeast: large, figure: toBest(shape) })),
-    ...[PRIME, SINGLE_ROW, DECODE].map((shape) => ({ what: `${named(shape)} over the best peer`, atLeast: SMALL_BAR, figure: toBest(shape) })),
-    { what: `${named(PRIME)} over its padded neighbour ${named(PADDED)}, GFLOP/s of useful work`, atLeast: PADDED_BAR, figure: prime === null || padded === null ? null : prime / padded },
+    ...LARGE.map((shape) => toBest(shape, large)),
+    ...[PRIME, SINGLE_ROW, DECODE].map((shape) => toBest(shape, SMALL_BAR)),
+    { what: `${named(PRIME)} over its padded neighbour ${named(PADDED)}, GFLOP/s of useful work`, atLeast: PADDED_BAR, figure: prime.rate > 0 && padded.rate > 0 ? prime.rate / padded.rate : null, unsure: few(prime.ours, padded.ours) },
   ];
 }
 
 export function barLines(comparison: Comparison): string[] {
   const all = bars(comparison);
   const width = Math.max(...all.map(({ what }) => what.length));
-  return all.map(({ what, atLeast, figure }) => `  ${what.padEnd(width)}  ${dash(figure).padStart(6)}  at least ${atLeast.toFixed(1)}  ${figure === null ? 'not measured' : figure >= atLeast ? 'met' : 'NOT MET'}`);
+  const verdict = ({ figure, atLeast, unsure }: Bar): string => (figure === null ? 'not measured' : `${figure >= atLeast ? 'met' : 'NOT MET'}${unsure ? ', unsure: fewer than three rounds, or a peer is missing' : ''}`);
+  return all.map((bar) => `  ${bar.what.padEnd(width)}  ${dash(bar.figure).padStart(6)}  at least ${bar.atLeast.toFixed(1)}  ${verdict(bar)}`);
 }

@@ -158,19 +158,28 @@ describe('the report', () => {
     expect(lines[6]).toMatch(/^ {2}absent +– +– +– +– +NO: no such file$/);
   });
 
+  test('says which figures are unsure', () => {
+    const unsure = (...of: PeerResult[]): boolean => bars({ environment, shapes: [shapeResult(SMALL, of)] })[0].unsure;
+    const [ours, fast] = [peer('tilewire', [1, 1, 1]), peer('fast', [2, 2, 2])];
+    expect(unsure(ours, fast, peer('slow', [30]))).toBe(false);
+    expect(unsure(peer('tilewire', [1, 1]), fast)).toBe(true);
+    expect(unsure(ours, peer('fast', [2]))).toBe(true);
+    expect(unsure(ours, fast, peer('absent', [], 'no such file'))).toBe(true);
+  });
+
   test('holds figures against the bars of the adapter', () => {
     const find = (all: ReturnType<typeof bars>, what: string) => all.find((bar) => bar.what.startsWith(what))!;
-    expect(find(bars(comparison), '512x512x512')).toEqual({ what: '512x512x512 over the best peer', atLeast: 2.8, figure: 2 });
+    expect(find(bars(comparison), '512x512x512')).toEqual({ what: '512x512x512 over the best peer', atLeast: 2.8, figure: 2, unsure: true });
     expect(find(bars({ ...comparison, environment: { ...environment, adapter: { ...environment.adapter, isFallback: false } } }), '512x512x512').atLeast).toBe(1.2);
-    expect(barLines(comparison)[0]).toMatch(/ 2\.00 {2}at least 2\.8 {2}NOT MET$/);
+    expect(barLines(comparison)[0]).toMatch(/ 2\.00 {2}at least 2\.8 {2}NOT MET, unsure: /);
     expect(barLines(comparison)[1]).toMatch(/ – {2}at least 2\.8 {2}not measured$/);
 
     const [prime, padded] = [{ m: 509, n: 1021, k: 769 }, { m: 512, n: 1024, k: 772 }];
-    const both: Comparison = { environment, shapes: [shapeResult(prime, [peer('tilewire', [100]), peer('fast', [50])]), shapeResult(padded, [peer('tilewire', [100])])] };
+    const both: Comparison = { environment, shapes: [shapeResult(prime, [peer('tilewire', [100, 100, 100]), peer('fast', [50, 50, 50])]), shapeResult(padded, [peer('tilewire', [100, 110, 120])])] };
     const useful = find(bars(both), '509x1021x769 over its padded neighbour');
     expect(useful.figure).toBeCloseTo((509 * 1021 * 769) / (512 * 1024 * 772));
     expect(barLines(both).at(-1)).toMatch(/ 0\.987 {2}at least 0\.9 {2}met$/);
-    expect(find(bars(both), '509x1021x769 over the best peer').figure).toBe(0.5);
+    expect(find(bars(both), '509x1021x769 over the best peer')).toMatchObject({ figure: 0.5, unsure: false });
   });
 });
 

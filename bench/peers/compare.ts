@@ -9,7 +9,7 @@ import type { GemmShape } from '../../src/spec/spec.ts';
 import type { Environment } from '../../src/verify/run-report.ts';
 import type { Sample } from './page.ts';
 import { OURS } from './peer.ts';
-import { flopsOf, GIVEN_UP_MS, isLong, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW } from './schedule.ts';
+import { CALIBRATION, flopsOf, GIVEN_UP_MS, isLong, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW, WORTH_CALIBRATING } from './schedule.ts';
 
 const WASM = 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.wasm';
 
@@ -78,7 +78,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const timeUp = new Promise<'time is up'>((resolve) => {
     timer = setTimeout(() => resolve('time is up'), givenUpMs - spent());
   });
-  /** GFLOP/s of each peer at the last shape, in one run by itself. */
+  /** Best GFLOP/s of each peer so far, by itself: what a shape is expected to take, as no peer is slow at all shapes that one is slow at. */
   const rates = new Map<string, number>();
   /** Set when a call did not come back: nothing more can be asked of the page. */
   const lost: { why: string | null } = { why: null };
@@ -116,19 +116,35 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         if (entry.problem !== null || isLong(shape, entry.least ?? 0)) break;
         // Compilation, a run without it, and what then makes a slice.
         const times = round < 2 ? 1 : timesOf(shape, entry.least!, options.sliceMs);
+        if (round === 2 && times === 1) break;
         const { ms, problem: wrong } = await sample(entry, shape, times, round % 2 === 1);
         entry.problem = wrong;
         if (ms !== null) entry.least = round === 0 ? ms : Math.min(entry.least!, ms / times);
       }
-      if (entry.least !== null) rates.set(entry.name, rateOf(shape, entry.least));
+      if (entry.least !== null) rates.set(entry.name, Math.max(rates.get(entry.name) ?? 0, rateOf(shape, entry.least)));
+    };
+
+    const newEntries = (): Entry[] => names.map((name): Entry => ({ name, detail: '', least: null, times: [], problem: null }));
+    const setShape = (shape: GemmShape): Promise<string | null> => ask(page.evaluate((wanted) => window.tilewirePeers.operands(wanted), shape), (problem) => problem);
+    const release = async (entries: readonly Entry[]): Promise<void> => {
+      for (const { name } of entries) if (lost.why === null) await ask(page.evaluate((peer) => window.tilewirePeers.release(peer), name), () => undefined);
+    };
+
+    /** How fast each peer is here and now, and what it loads once. */
+    const calibrate = async (): Promise<void> => {
+      const entries = newEntries();
+      if ((await setShape(CALIBRATION)) === null) for (const entry of entries) await runAlone(entry, CALIBRATION, Infinity);
+      await release(entries);
+      say(`one run each of ${CALIBRATION.m}x${CALIBRATION.n}x${CALIBRATION.k}: ${entries.map(({ name, least }) => `${name} ${least === null ? 'failed' : `${rateOf(CALIBRATION, least).toPrecision(2)} GFLOP/s`}`).join(', ')}`);
     };
 
     const measure = async (shape: GemmShape, budgetMs: number): Promise<ShapeResult> => {
       const begun = Date.now();
-      const entries = names.map((name): Entry => ({ name, detail: '', least: null, times: [], problem: null }));
-      const refused = lost.why ?? (await ask(page.evaluate((wanted) => window.tilewirePeers.operands(wanted), shape), (problem) => problem));
+      const entries = newEntries();
+      const refused = lost.why ?? (await setShape(shape));
       let rounds = 0;
-      for (const entry of entries) {
+      // The fastest first: if time runs out, then at those with which ours is not compared.
+      for (const entry of entries.toSorted((one, other) => (rates.get(other.name) ?? 0) - (rates.get(one.name) ?? 0))) {
         if (refused === null) await runAlone(entry, shape, budgetMs);
         else entry.problem = refused;
       }
@@ -155,13 +171,14 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         for (const entry of racing) if (entry.problem !== null || tooSlow(entry, entries)) racing.delete(entry);
         if (racing.size > 0) most = MOST_ROUNDS;
       }
-      if (lost.why === null) for (const { name } of entries) await ask(page.evaluate((peer) => window.tilewirePeers.release(peer), name), () => undefined);
+      await release(entries);
       const results = entries.map(({ name, detail, least, times, problem }): PeerResult => ({ name, detail, problem, times: times.length > 1 || least === null ? times : [least] }));
       return { ...shape, results, rounds, budgetMs, spentMs: Date.now() - begun };
     };
 
     // The smallest first: on a machine that others use, time runs out at the largest.
     const order = options.shapes.toSorted((one, other) => flopsOf(one) - flopsOf(other));
+    if (order.reduce((sum, shape) => sum + flopsOf(shape), 0) > WORTH_CALIBRATING) await calibrate();
     const done = new Map<GemmShape, ShapeResult>();
     for (const [at, shape] of order.entries()) {
       const budgetMs = shareOf(order.slice(at), (options.plannedMs ?? PLANNED_MS) - spent());

@@ -13,6 +13,9 @@ export const PLANNED_MS = 12.5 * 60_000;
 export const GIVEN_UP_MS = 14.5 * 60_000;
 /** Nothing is begun that would end later than this before. */
 export const RESERVE_MS = 15_000;
+/** A shape at which no peer is slow, to know beforehand what the others take; and the work for which it is worth that. */
+export const CALIBRATION: GemmShape = { m: 256, n: 256, k: 256 };
+export const WORTH_CALIBRATING = 1e9;
 /** Of a shape's time, for one run of one peer. */
 export const MOST_OF_SHARE = 0.5;
 /** Work that a shape counts for besides its own: preparing and checking, and short slices. */

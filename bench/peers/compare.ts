@@ -9,7 +9,7 @@ import type { GemmShape } from '../../src/spec/spec.ts';
 import type { Environment } from '../../src/verify/run-report.ts';
 import type { Sample } from './page.ts';
 import { OURS } from './peer.ts';
-import { CALIBRATION, flopsOf, GIVEN_UP_MS, isLong, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW, WORTH_CALIBRATING } from './schedule.ts';
+import { CALIBRATION, FEWEST_ROUNDS, flopsOf, GIVEN_UP_MS, isLong, MOST_OF_SHARE, MOST_ROUNDS, PLANNED_MS, rateOf, RESERVE_MS, shareOf, SHORT_MS, timesOf, TOO_SLOW, WORTH_CALIBRATING } from './schedule.ts';
 
 const WASM = 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.asyncify.wasm';
 
@@ -63,10 +63,12 @@ interface Entry {
 }
 
 /** Slower than a tenth of the best; the fastest peer races whatever it is, since ours is compared with it. */
-function tooSlow(entry: Entry, entries: readonly Entry[]): boolean {
-  const others = (of: (one: Entry) => boolean): number => Math.min(...entries.filter((one) => one.problem === null && of(one)).map(({ least }) => least!));
-  return entry.least! > TOO_SLOW * others(() => true) && entry.least! > others(({ name }) => name !== OURS);
+function tooSlow({ least }: Entry, entries: readonly Entry[]): boolean {
+  return least! > TOO_SLOW * leastOf(entries) && least! > fastestPeer(entries);
 }
+
+const leastOf = (entries: readonly Entry[]): number => Math.min(...entries.filter(({ problem }) => problem === null).map(({ least }) => least!));
+const fastestPeer = (entries: readonly Entry[]): number => leastOf(entries.filter(({ name }) => name !== OURS));
 
 export async function compare(options: CompareOptions): Promise<Comparison> {
   const say = options.say ?? (() => {});
@@ -150,11 +152,21 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       }
 
       const racing = new Set(entries.filter((entry) => entry.problem === null && (!isLong(shape, entry.least!) || !tooSlow(entry, entries))));
-      let most = 1;
-      while (rounds < most && lost.why === null) {
-        const slices = [...racing].map((entry) => ({ entry, times: timesOf(shape, entry.least!, options.sliceMs) }));
-        const roundMs = slices.reduce((sum, { entry, times }) => sum + times * entry.least!, 0);
-        if (spent() + roundMs > givenUpMs - RESERVE_MS || (rounds > 0 && Date.now() - begun + roundMs > budgetMs)) break;
+      const slicesOf = (): { entry: Entry; times: number; ms: number }[] =>
+        [...racing].map((entry) => {
+          const times = timesOf(shape, entry.least!, options.sliceMs);
+          return { entry, times, ms: times * entry.least! };
+        });
+      while (rounds < MOST_ROUNDS && racing.size > 0 && lost.why === null) {
+        let slices = slicesOf();
+        const roundMs = (): number => slices.reduce((sum, { ms }) => sum + ms, 0);
+        if (rounds > 0 && Date.now() - begun + roundMs() > budgetMs) {
+          if (rounds >= FEWEST_ROUNDS) break;
+          // The rounds that are still wanted, of ours and what it is compared with alone.
+          for (const entry of racing) if (entry.name !== OURS && entry.least! > fastestPeer(entries)) racing.delete(entry);
+          slices = slicesOf();
+        }
+        if (spent() + roundMs() > givenUpMs - RESERVE_MS) break;
         const taken: [Entry, number][] = [];
         for (const { entry, times } of slices) {
           // Each round with the other sign: see Operands.
@@ -169,7 +181,6 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
         rounds++;
         // Side by side, who is too slow is known better than from runs some seconds apart.
         for (const entry of racing) if (entry.problem !== null || tooSlow(entry, entries)) racing.delete(entry);
-        if (racing.size > 0) most = MOST_ROUNDS;
       }
       await release(entries);
       const results = entries.map(({ name, detail, least, times, problem }): PeerResult => ({ name, detail, problem, times: times.length > 1 || least === null ? times : [least] }));

@@ -6,7 +6,7 @@ import { threeDigits } from '../../src/units.ts';
 import type { Environment } from '../../src/verify/run-report.ts';
 import type { Comparison, PeerResult, ShapeResult } from './compare.ts';
 import { OURS } from './peer.ts';
-import { rateOf } from './schedule.ts';
+import { FEWEST_ROUNDS, rateOf } from './schedule.ts';
 
 const PRIME: GemmShape = { m: 509, n: 1021, k: 769 };
 const PADDED: GemmShape = { m: 512, n: 1024, k: 772 };
@@ -122,7 +122,6 @@ export interface Bar {
   readonly unsure: boolean;
 }
 
-const FEWEST_ROUNDS = 3;
 
 /** Over the best peer on a software adapter, and on a GPU. */
 const LARGE_BAR = { software: 2.8, hardware: 1.2 };

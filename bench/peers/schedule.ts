@@ -27,6 +27,8 @@ const MOST_TIMES = 60;
 const MOST_RESULT_BYTES = 2 ** 28;
 /** Of which the least time counts. */
 export const MOST_ROUNDS = 16;
+/** Fewer than these tell little: ours and the fastest peer get as many even beyond a shape's share. */
+export const FEWEST_ROUNDS = 3;
 /** Times the best time beyond which a peer is run once per shape. */
 export const TOO_SLOW = 10;
 /** A run of a large shape that takes longer than this is not repeated for the sake of its compilation. */

@@ -135,6 +135,7 @@ function word(flags: string, flag: string, words: readonly string[], description
   );
 }
 
+export const cacheFlag = () => option('--no-cache', 'choose kernel and tile by what is known of such adapters, not by what `tilewire tiles` measured on this one');
 export const checkFlag = () => word('--check <HOW>', '--check', CHECKS, `full: every element against a reference, which costs as much as the run; projection: exact operands by Freivalds' test over all elements, others on seeded rows (default: full up to ${FULL_BY_DEFAULT_FLOP / 1e9} GFLOP, projection above)`);
 export const seedFlag = () => integer('--seed <NUMBER>', '--seed', 'seed of generated operands, 0 to 4294967295 (default: 1)');
 export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline and --check, and --a and --b, which it needs for a run of such files');

@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, addTilesFlags, checkFlag, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -23,6 +23,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
 
   addLimitFlags(addBrowserFlags(addReportFlags(program.command('start').summary('the main job: two runs with their baseline').description(manual.start.what))))
     .addOption(seedFlag())
+    .addOption(cacheFlag())
     .addOption(checkFlag())
     .usage('[flags]')
     .addHelpText('after', manual.start.more)

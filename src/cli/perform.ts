@@ -25,7 +25,7 @@ export interface PlannedRun {
   /** As it would be on any adapter: what is wrong with it is said before a browser starts. */
   readonly spec: SpecDraft;
   /** The Spec for this adapter, where the request leaves that open. */
-  readonly specFor?: (traits: AdapterTraits) => Promise<SpecDraft>;
+  readonly specFor?: (traits: AdapterTraits, environment: Environment) => Promise<SpecDraft>;
   /** Operands that are not generated: those of `--operands trained`, or of --a and --b. Closed when all runs are over. */
   readonly operands?: DeviceSlices;
   /** What a reader of the report should know of its shape. */
@@ -59,7 +59,7 @@ export async function performRuns(planned: readonly PlannedRun[], baseline: bool
     const runs: RunReport[] = [];
     let replaysDiffer = false;
     for (const { spec: anywhere, specFor, operands, remarks = [], recorded } of planned) {
-      const spec = (await specFor?.(facts.traits)) ?? anywhere;
+      const spec = (await specFor?.(facts.traits, environment)) ?? anywhere;
       progress.say(`running ${spec.name}`);
       const operandUrls = operands && serveOperands(session, operands, spec.devices);
       const job: RunJob = { spec, baseline, memoryLimit: flags.memoryLimit ?? defaultMemoryLimit(environment), ...(flags.check === undefined ? {} : { check: flags.check }), ...(operandUrls ? { operandUrls } : {}) };

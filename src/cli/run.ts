@@ -13,7 +13,9 @@ import { kernelHash } from '../spec/kernel-sources.ts';
 import { sha256Hex } from '../spec/parse.ts';
 import { resolveDraft, subLayerAsked } from '../spec/resolve.ts';
 import type { ModelConfig, SpecRequest } from '../spec/resolve.ts';
-import type { Operands, Spec } from '../spec/spec.ts';
+import { cachedChoice, tileCacheKey } from '../host/tile-cache.ts';
+import type { Operands, Spec, SpecDraft } from '../spec/spec.ts';
+import type { Environment } from '../verify/run-report.ts';
 import { givenSpecFlags, specRequest } from './flags.ts';
 import type { CheckFlags, GeneralFlags, SpecFlags } from './flags.ts';
 import { readKernel } from './kernel-file.ts';
@@ -22,24 +24,40 @@ import type { PlannedRun } from './perform.ts';
 
 export interface RunFlags extends GeneralFlags, CheckFlags, SpecFlags {
   readonly baseline?: boolean;
+  /** False with --no-cache. */
+  readonly cache?: boolean;
   /** File with a Spec or a report. */
   readonly spec?: string;
 }
 
 export async function runCommand(flags: RunFlags): Promise<number> {
-  const planned = flags.spec === undefined ? [await fromFlags(flags)] : await fromFile(flags.spec, flags);
+  const planned = flags.spec === undefined ? [await fromFlags(flags, flags.cache ?? true)] : await fromFile(flags.spec, flags);
   return performRuns(planned, flags.baseline ?? false, flags);
 }
 
 /** A run as its flags describe it; what is wrong with a file that they name, a kernel or its bindings is said before a browser starts. */
-export async function fromFlags(flags: SpecFlags): Promise<PlannedRun> {
+export async function fromFlags(flags: SpecFlags, useCache = false): Promise<PlannedRun> {
   const kernel = foreignKernel(flags);
   const model = modelConfig(flags);
   const { read, slices } = await readOperands(flags, model.config);
   const request = specRequest(flags, { ...kernel, ...model, ...read });
   const spec = await resolveDraft(request);
   kernelText(spec.kernel, spec.gemm);
-  return { spec, specFor: (traits) => resolveDraft(request, traits), ...(slices === undefined ? {} : { operands: slices(spec.devices) }), remarks: remarksOn(model.config, flags, spec.devices) };
+  return { spec, specFor: async (traits, environment) => resolveDraft({ ...request, ...(useCache ? profiledTile(request, spec, environment) : {}) }, traits), ...(slices === undefined ? {} : { operands: slices(spec.devices) }), remarks: remarksOn(model.config, flags, spec.devices) };
+}
+
+/** What `tilewire tiles --fused` found best for such a shape here, where the flags leave kernel and tile open. */
+function profiledTile(request: SpecRequest, { gemm, devices, algorithm, chunk }: SpecDraft, environment: Environment): Pick<SpecRequest, 'kernelName' | 'tile' | 'stageTiles' | 'triggerTiles'> {
+  const open = (['kernelName', 'tile', 'foreign', 'splits'] as const).every((key) => request[key] === undefined);
+  // The tile that is fastest alone may straddle chunks: it counts where there is one chunk.
+  const cached = open ? cachedChoice(tileCacheKey(environment, gemm, devices === 1 ? null : { devices, algorithm, chunk })) : undefined;
+  if (cached === undefined) return {};
+  const { stageTiles, triggerTiles, ...choice } = cached;
+  return {
+    ...choice,
+    ...(request.stageTiles === undefined && stageTiles !== undefined ? { stageTiles } : {}),
+    ...(request.triggerTiles === undefined && triggerTiles !== undefined ? { triggerTiles } : {}),
+  };
 }
 
 export function modelConfig({ config }: SpecFlags): { config?: ModelConfig } {

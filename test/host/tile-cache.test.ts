@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cachedChoice, storeChoice, tileCacheKey, tilesFolder, type CachedChoice } from '../../src/host/tile-cache.ts';
 
-const ENVIRONMENT = { browser: 'Chrome/143.0.0.0', adapter: { vendor: 'google', architecture: 'swiftshader', description: '', isFallback: true, isSerial: true } };
+const ENVIRONMENT = { backend: 'chrome' as const, browser: 'Chrome/143.0.0.0', adapter: { vendor: 'google', architecture: 'swiftshader', description: '', isFallback: true, isSerial: true } };
 const SHAPE = { m: 256, n: 4256, k: 2128 };
 const CHOICE: CachedChoice = { kernelName: 'gemm-register', tile: { m: 32, n: 28, k: 2 } };
 const MEASURED = { shape: '256x4256x2128', gflops: 4.3, at: '2026-01-01T00:00:00.000Z' };

@@ -134,12 +134,15 @@ const quadCost = (rows: number, columns: number): number => 1 + 5.5 * (1 / (4 * 
 
 // ── An invocation owns one rectangle, four elements at a time ────────────────────────────────────────────────────
 
+/** Elements of a slab that an invocation of gemm-vector loads ahead; more of them take compilers for ever. */
+const MOST_STAGED = 32;
+
 /** gemm-vector: rectangles whose sides are multiples of 4, at a depth that is one. */
 export const VECTORS: Family = {
   unit: 4,
   largest: { m: 128, n: 128 },
-  needs: `multiples of 4 throughout, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements with sides of 4, 8 or 16`,
-  layouts: (tile) => (tile.k % 4 !== 0 ? [] : RECTANGLES.layouts(tile).filter(({ constants: { THREAD_M, THREAD_N } }) => THREAD_M % 4 === 0 && THREAD_N % 4 === 0).map((layout) => ({ ...layout, cost: vectorCost(layout) }))),
+  needs: `multiples of 4 throughout, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements with sides of 4, 8 or 16, so many that none loads more than 32 elements of a slab`,
+  layouts: (tile) => (tile.k % 4 !== 0 ? [] : RECTANGLES.layouts(tile).filter(({ constants: { THREAD_M, THREAD_N, LANES_X, LANES_Y } }) => THREAD_M % 4 === 0 && THREAD_N % 4 === 0 && ((tile.m + tile.n) * tile.k) / (LANES_X * LANES_Y) <= MOST_STAGED).map((layout) => ({ ...layout, cost: vectorCost(layout) }))),
 };
 
 /** By the reads of workgroup memory for each multiply-add, and whether there are lanes enough to hide what they take; not fitted to any adapter. */

@@ -54,7 +54,7 @@ export const KERNELS: readonly KernelDescription[] = [
   described({ name: 'gemm-register', needs: [], family: RECTANGLES, defaultK: 2, otherK: [1, 4], mostK: 64, more: (_shape, { k }) => ({ STEP_K: Math.min(k, MOST_REGISTER_STEPS) }), workgroupBytes: () => 0 }),
   described({ name: 'gemm-workgroup', needs: [], family: RECTANGLES, defaultK: 16, otherK: [8, 32], mostK: 64, more: (_shape, { k }) => ({ TILE_K: k }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
   described({ name: 'gemm-quad', needs: ['quads'], family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: (_shape, { k }) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
-  described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 32], mostK: 64, more: vectorConstants, workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
+  described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 4, 32], mostK: 64, more: vectorConstants, workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
   described({ name: 'gemm-skinny', needs: [], family: SKINNY, defaultK: 32, otherK: [4, 16, 64], mostK: 256, more: () => ({}), workgroupBytes: ({ m, n, k }) => (k === 4 ? 0 : k * m * n) }),
 ];
 
@@ -85,7 +85,12 @@ function described({ name, needs, family, defaultK, otherK, mostK, more, workgro
     return layout;
   };
   const tileProblem: KernelDescription['tileProblem'] = (tile, limits = BASE_LIMITS) => layoutProblem(family, tile, mostK, limits) ?? memoryProblem(tile, workgroupBytes, limits);
-  const cheapestWithin = (tile: Tile): number | undefined => (workgroupBytes(tile) > BASE_LIMITS.maxComputeWorkgroupStorageSize ? undefined : cheapest(family, tile)?.cost);
+  // The default depth, or the next one that a small tile can be had with.
+  const depthOf = (sides: Pick<Tile, 'm' | 'n'>): number | undefined => [defaultK, ...otherK].find((k) => tileProblem({ ...sides, k }) === undefined);
+  const costOf = (sides: Pick<Tile, 'm' | 'n'>): number | undefined => {
+    const k = depthOf(sides);
+    return k === undefined ? undefined : layoutOf({ ...sides, k }).cost;
+  };
   return {
     name,
     needs,
@@ -96,7 +101,10 @@ function described({ name, needs, family, defaultK, otherK, mostK, more, workgro
     grid: ({ m, n }, tile, splits = 1) => [Math.ceil(n / tile.n), Math.ceil(m / tile.m), splits],
     workgroupSize: (tile) => layoutOf(tile).workgroupSize,
     laneRectangle: (tile, localIndex) => layoutOf(tile).rectangle(localIndex),
-    tileFor: (shape, chunkAxis, chunkSizes) => ({ ...defaultTile(shape, chunkAxis, chunkSizes, family, (sides) => cheapestWithin({ ...sides, k: defaultK })), k: defaultK }),
+    tileFor: (shape, chunkAxis, chunkSizes) => {
+      const sides = defaultTile(shape, chunkAxis, chunkSizes, family, costOf);
+      return { ...sides, k: depthOf(sides)! };
+    },
     tileProblem,
     tilesWorthTrying: ({ m, n }, chunkAxis, chunkSizes) => {
       const sides = (length: number, axis: ChunkAxis, largest: number): number[] => candidateSides(length, axis === chunkAxis ? chunkSizes.filter((size) => size > 0) : [length], family.unit, 2 * largest);

@@ -83,7 +83,7 @@ const CASES_OF: Readonly<Record<string, typeof CASES>> = {
   'gemm-vector': [
     { shape: { m: 1, n: 1, k: 1 }, tile: { m: 4, n: 4, k: 4 } },
     { shape: { m: 8, n: 12, k: 20 }, tile: { m: 8, n: 8, k: 4 } },
-    { shape: { m: 5, n: 7, k: 9 }, tile: { m: 4, n: 8, k: 8 } },
+    { shape: { m: 5, n: 7, k: 9 }, tile: { m: 8, n: 8, k: 8 } },
     { shape: { m: 9, n: 16, k: 6 }, tile: { m: 16, n: 8, k: 8 } },
     { shape: { m: 6, n: 5, k: 12 }, tile: { m: 8, n: 4, k: 4 } },
   ],

@@ -133,7 +133,9 @@ async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis,
     const { name, entry, source, bindings } = request.foreign;
     return { kind: 'foreign', name, hash: await sha256Hex(source), entry, source, bindings };
   }
-  const name = request.kernelName ?? defaultKernel(gemm, traits);
+  const suited = defaultKernel(gemm, traits);
+  // A tile that was asked for by itself may be none of the kernel that suits the adapter best.
+  const name = request.kernelName ?? (request.tile === undefined || kernelNamed(suited)!.tileProblem(request.tile) === undefined ? suited : defaultKernel(gemm, undefined));
   const kernel = kernelNamed(name);
   const hash = await kernelHash(name);
   if (!kernel || hash === undefined) throw refusal(unknownKernel(name));

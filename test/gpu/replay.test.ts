@@ -221,7 +221,7 @@ test('an edited Spec is exit 2 and names the path', async () => {
 
 test('a tile that no workgroup holds, and operands that cannot be exact: exit 2', async () => {
   const shape = ['--m', '16', '--n', '64', '--devices', '4'];
-  await refused(['run', ...shape, '--k', '12', '--tile', '1024x1024x1'], 'BAD_TILE', '--tile', '1024x1024x1', 'limit 256 invocations');
+  await refused(['run', ...shape, '--k', '12', '--tile', '1024x1024x1'], 'BAD_TILE', '--tile', '1024x1024x1', 'limit at most 256 invocations');
   await refused(['run', ...shape, '--k', '9000000'], 'NOT_EXACT', '--operands', 'limit 2^24');
 });
 

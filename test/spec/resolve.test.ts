@@ -203,3 +203,13 @@ test('a tile is written MxNxK', () => {
   expect(parseTile('64x32x8')).toEqual({ m: 64, n: 32, k: 8 });
   for (const text of ['64x32', '64,32,8', 'x', '', '-1x2x3', '1.5x2x3']) expect(() => parseTile(text)).toThrow(expect.objectContaining({ code: 'BAD_FLAG' }));
 });
+
+test('the kernel follows the adapter, and a tile that it cannot take brings the one that runs everywhere', async () => {
+  const traits = { isFallback: true, quads: true };
+  const request = { m: 256, n: 256, k: 64, devices: 4 };
+  expect((await resolveSpec(request)).kernel).toMatchObject({ name: 'gemm-register', splits: 1 });
+  expect((await resolveSpec(request, traits)).kernel.name).toBe('gemm-quad');
+  expect((await resolveSpec({ ...request, tile: { m: 32, n: 64, k: 4 } }, traits)).kernel).toMatchObject({ name: 'gemm-quad', tile: { m: 32, n: 64, k: 4 } });
+  expect((await resolveSpec({ ...request, tile: { m: 13, n: 5, k: 3 } }, traits)).kernel).toMatchObject({ name: 'gemm-register', tile: { m: 13, n: 5, k: 3 } });
+  await expect(resolveSpec({ ...request, splits: 65 })).rejects.toThrow(/--splits/);
+});

@@ -40,10 +40,10 @@ test('all else is dealt out evenly', () => {
     expect(counts.length).toBeGreaterThan(1);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
   }
-  // Tiles too small for many devices give way to larger ones.
+  // Tiles too small for many devices give way to larger ones, and so do those that a kernel does not take.
   const tiles = countBy(({ tile }) => tile, builtIn);
   expect(tiles.size).toBe(6);
-  expect(Math.min(...tiles.values())).toBeGreaterThan(builtIn.length / 12);
+  expect(Math.min(...tiles.values())).toBeGreaterThan(builtIn.length / 24);
 });
 
 test('what is dealt out meets: every two values of any two of them, on every number of devices that can afford them', () => {

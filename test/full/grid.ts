@@ -4,7 +4,7 @@
 // file and the kernels. `test/gpu/grid.test.ts` is its pairwise cover.
 import { completeBindings } from '../../src/gpu/foreign.ts';
 import { parseBindings } from '../../src/spec/kernel-bindings.ts';
-import { kernelNames } from '../../src/spec/kernels.ts';
+import { kernelNamed, kernelNames } from '../../src/spec/kernels.ts';
 import { parseTile, type SpecRequest } from '../../src/spec/resolve.ts';
 import batchedBindings from '../gallery/batched-transposed-strided.json';
 import batched from '../gallery/batched-transposed-strided.wgsl';
@@ -87,7 +87,8 @@ export function fullGrid(times = TIMES): FullCase[] {
   const dealt = <T>(values: readonly T[]): T[] => shuffled(core.map((_, at) => values[at % values.length]), random);
   const hands = { tile: dealt(DEALT.tile), stageTiles: dealt(DEALT.stageTiles), triggerTiles: dealt(DEALT.triggerTiles), lag: dealt(DEALT.lag), skew: dealt(DEALT.skew), wavefront: dealt(DEALT.wavefront), tracker: dealt(DEALT.tracker), operands: dealt(DEALT.operands), baseline: dealt(DEALT.baseline) };
   const cases = core.map((of, at): FullCase => {
-    const tiles = TILES.filter((tile) => tile === undefined || tilesOf(of, tile) * of.devices <= MOST_TILES);
+    const takes = (tile: string): boolean => of.kernelName === undefined || kernelNamed(of.kernelName)?.tileProblem(parseTile(tile)) === undefined;
+    const tiles = TILES.filter((tile) => tile === undefined || (takes(tile) && tilesOf(of, tile) * of.devices <= MOST_TILES));
     const tile = of.foreign === undefined ? tiles[hands.tile[at] % tiles.length] : undefined;
     const request: SpecRequest = {
       ...of,

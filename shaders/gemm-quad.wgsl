@@ -2,8 +2,8 @@
 // row-major. What a software adapter wants: there a load costs as much as several multiply-adds, and a swap of lanes
 // half a load. The four lanes of a quad share 4·ROWS rows and 4·COLUMNS columns of C. Per element of k each lane loads
 // ROWS values of A and COLUMNS of B, all different; A goes round the quad, so that every lane multiplies all rows with
-// its own columns. A workgroup is QUADS_X × QUADS_Y quads; workgroup_id.x walks the
-// columns of C, workgroup_id.y its rows. Any M, N, K ≥ 1: loads beyond an edge are moved to it, stores left out.
+// its own columns. A workgroup is QUADS_X × QUADS_Y quads; workgroup_id.x walks the columns of C, workgroup_id.y its
+// rows. Any M, N, K ≥ 1: loads beyond an edge are moved to it, stores left out.
 // Right only where the lanes of a quad are four consecutive local indices: src/gpu/adapter.ts asks the adapter.
 enable subgroups;
 
@@ -19,7 +19,7 @@ override QUADS_Y: u32 = 4u;
 // 4 · QUADS_X · QUADS_Y.
 override LANES: u32 = 16u;
 // Elements of k per pass of the loop.
-override STEP_K: u32 = 8u;
+override STEP_K: u32 = 4u;
 
 // @sized M * K
 @group(0) @binding(0) var<storage, read> a: array<f32>;

@@ -2,7 +2,7 @@
 import { bug, TilewireError } from '../../src/errors.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Outcome } from '../../src/page/api.ts';
-import { Page } from '../../src/page/main.ts';
+import { Page } from '../../src/page/page.ts';
 import type { BuiltIn } from './candidates.ts';
 import { fusedBench, type FusedBenchJob } from './fused.ts';
 import type { FusedJob } from './paired.ts';

@@ -1,7 +1,7 @@
 // The page of the comparison: the product's own page, and beside it `window.tilewirePeers`, by which the driver prepares
 // peers, times them and has every result checked. Nothing here throws: what goes wrong is the answer. Every GPU
 // device that a peer opens is listened to, and what it complains of is blamed on whoever runs at that time.
-import { Page } from '../../src/page/main.ts';
+import { Page } from '../../src/page/page.ts';
 import { largestRange } from '../../src/spec/exactness.ts';
 import { fillOperand, MATRIX } from '../../src/spec/operands.ts';
 import type { GemmShape } from '../../src/spec/spec.ts';

@@ -1,5 +1,5 @@
 // The page in a child process of Node: its API over the channel, on Dawn.
-import { Page } from '../page/main.ts';
+import { Page } from '../page/page.ts';
 import { provideWebGpu } from './dawn.ts';
 import { servePage, tell } from './node-channel.ts';
 

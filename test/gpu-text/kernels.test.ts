@@ -17,7 +17,7 @@ const TILES: Readonly<Record<string, { tiles: fc.Arbitrary<Tile>; takes: string[
   'gemm-register': { tiles: fc.record({ m: side(140), n: side(140), k: side(70) }), takes: ['1x1x1', '8x4x1', '32x28x2', '32x76x2', '64x64x16', '128x32x8', '13x5x3', '96x48x4', '64x128x2'], refuses: ['257x8x2', '256x256x1', '32x32x65'] },
   'gemm-workgroup': { tiles: fc.record({ m: side(140), n: side(140), k: side(70) }), takes: ['1x1x1', '32x28x2', '64x64x32', '13x5x3'], refuses: ['257x8x2', '256x256x1', '32x32x65', '64x64x33'] },
   'gemm-quad': { tiles: fc.record({ m: side(140, 4), n: side(140, 4), k: side(18) }), takes: ['4x4x1', '32x76x8', '64x76x8', '128x128x16', '16x8x3', '52x20x8'], refuses: ['5x8x2', '32x30x8', '1028x1028x1', '32x32x17'] },
-  'gemm-vector': { tiles: fc.record({ m: side(140, 4), n: side(140, 4), k: side(70, 4) }), takes: ['4x4x4', '64x64x16', '128x64x8', '32x76x8', '128x128x8'], refuses: ['5x8x4', '8x8x2', '64x64x36', '256x256x4'] },
+  'gemm-vector': { tiles: fc.record({ m: side(140, 4), n: side(140, 4), k: side(70, 4) }), takes: ['4x4x4', '64x64x16', '128x64x8', '32x76x8', '128x128x8'], refuses: ['5x8x4', '8x8x2', '64x64x36', '256x256x4', '4x16x32'] },
   'gemm-skinny': { tiles: fc.record({ m: side(18), n: side(140), k: side(80, 4) }), takes: ['1x1x4', '16x64x16', '1x128x32', '3x13x8', '16x128x4'], refuses: ['17x8x4', '4x8x6', '4x257x4', '16x128x32', '4x4x260'] },
 };
 

@@ -22,7 +22,7 @@ import { builtInFootprint } from '../../src/plan/footprint.ts';
 import { planOf, settled } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
 import { trackerAlone } from './tracker-alone.ts';
-import { Page } from '../../src/page/main.ts';
+import { Page } from '../../src/page/page.ts';
 import type { Spec, SpecDraft } from '../../src/spec/spec.ts';
 import type { CheckChoice } from '../../src/verify/choice.ts';
 import { firstWrongRow, projected, vectorsOf } from '../../src/verify/projection.ts';

@@ -43,11 +43,18 @@ export class Gemms {
   }
 }
 
+const NEEDS = {
+  quads: 'quads: subgroups whose quads are four consecutive local indices',
+  f16: 'f16: the feature shader-f16',
+  matrices: 'matrices: the experimental feature chromium-experimental-subgroup-matrix with 16 x 16 x 16 of f16 and sums of f32, in subgroups of 32',
+} as const;
+
 /** @throws NO_FEATURE where this adapter cannot run the built-in kernel that the Spec names */
 export async function checkNeeds(gpu: Gpu, { kernel: { kind, name } }: Pick<SpecDraft, 'kernel'>): Promise<void> {
   const kernel = kernelNamed(name);
-  if (kind === 'foreign' || kernel === undefined || runsOn(kernel, await traitsOf(gpu))) return;
-  throw new TilewireError('NO_FEATURE', `${name} does not run on this adapter`, { path: '--kernel-name', actual: `the adapter lacks ${kernel.needs.join(', ')}`, limit: 'quads: subgroups whose quads are four consecutive local indices', fix: 'use --kernel-name gemm-register or gemm-workgroup, which run everywhere' });
+  const traits = await traitsOf(gpu);
+  if (kind === 'foreign' || kernel === undefined || runsOn(kernel, traits)) return;
+  throw new TilewireError('NO_FEATURE', `${name} does not run on this adapter`, { path: '--kernel-name', actual: `the adapter lacks ${kernel.needs.filter((need) => !traits[need]).join(', ')}`, limit: kernel.needs.map((need) => NEEDS[need]).join('; '), fix: 'use --kernel-name gemm-register or gemm-workgroup, which run everywhere' });
 }
 
 const placeOf = ({ grid, batch, pitch, splits }: KernelText): string => `grid ${grid.join(' x ')}, batch ${batch}, ldc ${pitch}, ${splits.count} splits`;

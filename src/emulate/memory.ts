@@ -6,6 +6,7 @@ import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
 import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
 import type { Chunk } from '../plan/tiling.ts';
+import { kernelNamed } from '../spec/kernels.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 import type { CheckChoice } from '../verify/choice.ts';
@@ -126,7 +127,7 @@ function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): 
 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
 export function leastMemory({ devices, algorithm, kernel, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
-  const halves: readonly string[] = kernel.kind === 'foreign' ? kernel.bindings.halves : [];
+  const halves: readonly string[] = kernel.kind === 'foreign' ? kernel.bindings.halves : kernelNamed(kernel.name)?.halves === true ? ['a', 'b'] : [];
   // A ring keeps all chunks but one on each device, direct only its own.
   const outputs = algorithm === 'ring' && devices > 1 ? devices - 1 : 1;
   const parts = [

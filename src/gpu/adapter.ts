@@ -2,10 +2,11 @@
 // on it at all, and how fine are its timestamps.
 import type { AdapterTraits } from '../spec/spec.ts';
 import type { Environment } from '../verify/run-report.ts';
-import { Arena, readBack, type Gpu } from './gpu.ts';
+import { Arena, MATRICES, readBack, type Gpu, type Kernel } from './gpu.ts';
 import { SHADERS } from './shaders.ts';
 import { specialise } from './specialise.ts';
 import { PassTimer } from './timestamps.ts';
+import { measureTriggerCost } from './trigger-cost.ts';
 
 export interface AdapterFacts {
   readonly environment: Omit<Environment, 'browser' | 'backend'>;
@@ -50,7 +51,7 @@ export function traitsOf(gpu: Gpu): Promise<AdapterTraits> {
     // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter.
     const flagged = info.isFallbackAdapter || (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
     // Mesa's software drivers do not say that they are a fallback.
-    return { isFallback: flagged || SOFTWARE.test(`${info.architecture} ${info.description}`), quads: await hasQuads(gpu) };
+    return { isFallback: flagged || SOFTWARE.test(`${info.architecture} ${info.description}`), quads: await hasQuads(gpu), f16: gpu.device.features.has('shader-f16'), matrices: await hasMatrices(gpu), triggerCost: await measureTriggerCost(gpu) };
   });
 }
 
@@ -63,13 +64,7 @@ async function hasQuads(gpu: Gpu): Promise<boolean> {
       const groups = 3;
       const kernel = await gpu.kernel(`quads of ${lanes}`, specialise(SHADERS.quads, { LANES: lanes }).code);
       const out = arena.storage(`quads of ${lanes}`, groups * lanes * 4);
-      const encoder = gpu.device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(kernel.pipeline);
-      pass.setBindGroup(0, gpu.bind(kernel, 0, { partners: out }));
-      pass.dispatchWorkgroups(groups);
-      pass.end();
-      gpu.device.queue.submit([encoder.finish()]);
+      dispatchOnce(gpu, kernel, { partners: out }, groups);
       const partners = await readBack(gpu, out);
       if (partners.some((found, at) => found !== partnersOf(at % lanes))) return false;
     }
@@ -77,6 +72,48 @@ async function hasQuads(gpu: Gpu): Promise<boolean> {
   } finally {
     arena.destroy();
   }
+}
+
+/** In each lane the sum of the local indices of its subgroup. */
+const SUBGROUPS = `
+enable subgroups;
+@group(0) @binding(0) var<storage, read_write> out: array<u32>;
+@compute @workgroup_size(128)
+fn main(@builtin(local_invocation_index) lane: u32) { out[lane] = subgroupAdd(lane); }`;
+
+/** Of Chromium's GPUAdapterInfo, experimental. */
+interface MatrixInfo {
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+  readonly subgroupMatrixConfigs?: readonly { readonly M: number; readonly N: number; readonly K: number; readonly componentType: string; readonly resultComponentType: string }[];
+}
+
+/** Whether shaders/gemm-matrix.wgsl runs: 16 × 16 matrices of f16 with sums of f32, in subgroups of 32 consecutive local indices. */
+async function hasMatrices(gpu: Gpu): Promise<boolean> {
+  const { features } = gpu.device;
+  if (![MATRICES, 'subgroups', 'shader-f16'].every((feature) => features.has(feature))) return false;
+  const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs = [] } = gpu.adapter.info as MatrixInfo;
+  const isKnown = subgroupMatrixConfigs.some(({ M, N, K, componentType, resultComponentType }) => M === 16 && N === 16 && K === 16 && componentType === 'f16' && resultComponentType === 'f32');
+  if (!isKnown || subgroupMinSize !== 32 || subgroupMaxSize !== 32) return false;
+  const arena = new Arena(gpu);
+  try {
+    const kernel = await gpu.kernel('subgroups', SUBGROUPS);
+    const out = arena.storage('subgroups', 128 * 4);
+    dispatchOnce(gpu, kernel, { out }, 1);
+    return (await readBack(gpu, out)).every((sum, lane) => sum === 32 * (lane - (lane % 32)) + 496);
+  } finally {
+    arena.destroy();
+  }
+}
+
+function dispatchOnce(gpu: Gpu, kernel: Kernel, bindings: Record<string, GPUBuffer>, groups: number): void {
+  const encoder = gpu.device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(kernel.pipeline);
+  pass.setBindGroup(0, gpu.bind(kernel, 0, bindings));
+  pass.dispatchWorkgroups(groups);
+  pass.end();
+  gpu.device.queue.submit([encoder.finish()]);
 }
 
 /** As shaders/quads.wgsl packs them. */

@@ -14,7 +14,11 @@ export interface Kernel {
 /** What may be bound: a whole buffer, or a range of one, in bytes. */
 export type Bindable = GPUBuffer | { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number };
 
-const FEATURE_OF: Readonly<Record<string, GPUFeatureName | undefined>> = { f16: 'shader-f16', subgroups: 'subgroups' as GPUFeatureName };
+/** Matrices that the lanes of a subgroup hold together. */
+export const MATRICES = 'chromium-experimental-subgroup-matrix';
+
+/** By what a kernel enables; the last is an experiment of Chromium's, off unless a kernel asks for it. */
+const FEATURE_OF: Readonly<Record<string, GPUFeatureName | undefined>> = { f16: 'shader-f16', subgroups: 'subgroups' as GPUFeatureName, chromium_experimental_subgroup_matrix: MATRICES as GPUFeatureName };
 
 export class Gpu {
   readonly #kernels = new Map<string, Promise<Kernel>>();
@@ -50,7 +54,7 @@ export class Gpu {
       const requiredLimits: Record<string, number> = {};
       for (const name of ['maxStorageBuffersPerShaderStage', 'maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize', 'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupSizeY', 'maxComputeWorkgroupSizeZ', 'maxComputeWorkgroupsPerDimension'] as const)
         requiredLimits[name] = limits[name];
-      const requiredFeatures = (['timestamp-query', 'subgroups', 'shader-f16'] as GPUFeatureName[]).filter((feature) => adapter.features.has(feature) && (timestamps || feature !== 'timestamp-query'));
+      const requiredFeatures = (['timestamp-query', 'subgroups', 'shader-f16', MATRICES] as GPUFeatureName[]).filter((feature) => adapter.features.has(feature) && (timestamps || feature !== 'timestamp-query'));
       const device = await Promise.race([adapter.requestDevice({ label: 'tilewire', requiredLimits, requiredFeatures }), hung]);
       return new Gpu(adapter, device);
     } finally {

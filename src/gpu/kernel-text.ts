@@ -54,7 +54,8 @@ function builtIn({ name, tile, splits }: Extract<KernelChoice, { kind: 'built-in
   if (kernel === undefined || source === undefined) throw bug(`no kernel ${name}`);
   const { code, lineMap } = specialise(source, kernel.constantsFor(shape, tile, splits));
   const facts = reflectKernel(code, 'main');
-  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile, splits), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: false, b: false }, strides: { a: strideOf(facts, 'a'), b: strideOf(facts, 'b') }, batch: 1, pitch: shape.n, splits: { axis: 2, count: splits }, epilogue: NO_EPILOGUE, constants: [], facts };
+  const { halves } = kernel;
+  return { name, code, source, lineMap, entry: 'main', grid: kernel.grid(shape, tile, splits), a: 'a', b: 'b', output: 'c', layout: 'nn', halves: { a: halves, b: halves }, strides: { a: strideOf(facts, 'a'), b: strideOf(facts, 'b') }, batch: 1, pitch: shape.n, splits: { axis: 2, count: splits }, epilogue: NO_EPILOGUE, constants: [], facts };
 }
 
 function foreign({ name, entry, source, bindings }: Extract<KernelChoice, { kind: 'foreign' }>, shape: GemmShape): KernelText {

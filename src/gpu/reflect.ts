@@ -98,8 +98,9 @@ function bindingKind({ name, resourceType, access }: VariableInfo): BindingKind 
 const CONTEXTUAL = new Set(['block', 'function', 'handle', 'private', 'ptr', 'read', 'read_write', 'storage', 'uniform', 'workgroup', 'write']);
 const MASK = '_tw_name';
 
-/** The text with such names changed to others; `unmasked` turns them back. */
-function masked(code: string): string {
+/** The text with such names changed to others, which `unmasked` turns back; matrices of subgroups, which the parser does not know, become numbers. */
+function masked(source: string): string {
+  const code = source.replace(/\bsubgroup_matrix_\w+\s*<[^<>]*>/g, 'f32').replace(/\bsubgroupMatrixLoad\s*<\s*f32\s*>/g, 'subgroupMatrixLoad');
   const { tokens } = readModule(code);
   let text = '';
   let from = 0;

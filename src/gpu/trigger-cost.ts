@@ -1,28 +1,8 @@
 // What triggers cost on this adapter, by measurement: with the host watching, counters travel to it and bind groups, records and
 // commands back; with the GPU watching, a kernel runs every epoch and lists are dispatched indirectly. Each is one
 // epoch of the run's own kind of work, in miniature, so that the two numbers can be held against each other.
+import type { TriggerCost } from '../spec/default-triggers.ts';
 import { Arena, type Gpu, type Kernel } from './gpu.ts';
-
-/** Microseconds an epoch. */
-export interface TriggerCost {
-  /** Until the counters of an epoch are on the host, nothing else being in the way. */
-  readonly readbackUs: number;
-  /** Of one dispatch whose arguments the host writes, records and bind group included. */
-  readonly directUs: number;
-  /** Of one dispatch whose arguments lie on the GPU. */
-  readonly indirectUs: number;
-  /** Of a kernel of one small workgroup, behind the copy of a counter. */
-  readonly lookUs: number;
-}
-
-/** What a schedule does in an epoch, and how long an epoch is. */
-export interface EpochShape {
-  readonly devices: number;
-  /** Epochs by which a trigger may be late. */
-  readonly lag: number;
-  /** GPU time of an epoch's stages. */
-  readonly epochUs: number;
-}
 
 const NOTHING = `
 @group(0) @binding(0) var<storage, read> items: array<u32>;
@@ -112,15 +92,4 @@ export async function measureTriggerCost(gpu: Gpu): Promise<TriggerCost> {
   } finally {
     arena.destroy();
   }
-}
-
-/**
- * Who should watch the counters. A device sends and applies about one list an epoch. Host: the part of a readback
- * that `lag` epochs do not hide, and 2 dispatches a device; GPU: the tracker's look, and 2 indirect dispatches a device.
- * Less is faster; a draw goes to the host, whose trackers can do more (`stall`, all faults).
- */
-export function fasterTriggers({ readbackUs, directUs, indirectUs, lookUs }: TriggerCost, { devices, lag, epochUs }: EpochShape): 'host' | 'device' {
-  const host = Math.max(0, readbackUs - lag * epochUs) + 2 * devices * directUs;
-  const device = lookUs + 2 * devices * indirectUs;
-  return device < host ? 'device' : 'host';
 }

@@ -13,7 +13,7 @@ export async function provideWebGpu(): Promise<void> {
   // Node has a navigator since version 21.
   const place = (globalThis.navigator as Navigator | undefined) ?? { hardwareConcurrency: os.availableParallelism() };
   // Timestamps are rounded on the web, where a page could learn from them what is not its business.
-  Object.defineProperty(place, 'gpu', { value: dawn.create(['disable-dawn-features=timestamp_quantization']) });
+  Object.defineProperty(place, 'gpu', { value: dawn.create(['disable-dawn-features=timestamp_quantization', 'enable-dawn-features=allow_unsafe_apis']) });
   if (globalThis.navigator === undefined) Object.defineProperty(globalThis, 'navigator', { value: place });
 }
 

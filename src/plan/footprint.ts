@@ -32,16 +32,16 @@ export function gridFootprint(
   { m, n }: { m: number; n: number },
   tile: { m: number; n: number },
   grid: readonly [number, number, number],
-  lanes: readonly LaneRectangle[],
+  lanes: readonly (readonly LaneRectangle[])[],
   wavefront: number,
 ): Footprint {
   const wavefronts = Math.ceil(lanes.length / wavefront);
   const owner = new Uint32Array(m * n).fill(0xffffffff);
   // Wavefront of each element within a tile, once; then stamped over the grid.
   const within = new Int32Array(tile.m * tile.n).fill(-1);
-  lanes.forEach((lane, index) => {
-    for (let r = lane.row; r < lane.row + lane.rows; r++)
-      within.fill(Math.floor(index / wavefront), r * tile.n + lane.column, r * tile.n + lane.column + lane.columns);
+  lanes.forEach((rectangles, index) => {
+    for (const { row, column, rows, columns } of rectangles)
+      for (let r = row; r < row + rows; r++) within.fill(Math.floor(index / wavefront), r * tile.n + column, r * tile.n + column + columns);
   });
   if (within.includes(-1)) throw bug('the lanes of a built-in kernel do not cover its tile');
   for (let row = 0; row < m; row++) {
@@ -60,7 +60,7 @@ export function builtInFootprint({ kernel: choice, gemm, wavefront }: Pick<Spec,
   if (kernel === undefined || choice.kind !== 'built-in') throw bug(`no built-in kernel ${choice.name}`);
   const { tile } = choice;
   const [x, y, z] = kernel.workgroupSize(tile);
-  const lanes = Array.from({ length: x * y * z }, (_, lane) => kernel.laneRectangle(tile, lane));
+  const lanes = Array.from({ length: x * y * z }, (_, lane) => kernel.laneRectangles(tile, lane));
   const footprint = gridFootprint(gemm, tile, kernel.grid(gemm, tile, choice.splits), lanes, wavefront);
   const [columns, rows] = footprint.grid;
   return { ...footprint, twins: Array.from({ length: choice.splits - 1 }, (_, split) => Uint32Array.from({ length: columns * rows }, (_, tile) => (split + 1) * columns * rows + tile)) };

@@ -1,5 +1,6 @@
 // Plan: what each tile does, for every device; pure data derived from a Spec and a Footprint, nothing of a
 // GPU or a clock in it. Both engines execute it, `check.ts` proves it before anything runs.
+import { stagesPerStep } from '../spec/chunks.ts';
 import { MAX_STAGE_TILES } from '../spec/limits.ts';
 import type { Algorithm, Spec, SpecDraft } from '../spec/spec.ts';
 import { directReduceScatter } from './collectives/direct-reduce-scatter.ts';
@@ -27,16 +28,13 @@ export interface Plan {
 
 const REDUCE_SCATTER: Record<Algorithm, (devices: number) => Mapping> = { ring: ringReduceScatter, direct: directReduceScatter };
 
-/** Stages per step where the Spec leaves them open. */
-const STAGES_PER_STEP = 4;
-
-/** The Spec with its stages settled: a quarter, rounded up, of the tiles that the largest chunk is found to have. */
+/** The Spec with its stages settled: by the tiles that the largest chunk is found to have. */
 export function settled(draft: SpecDraft, footprint: Footprint): Spec {
   if (draft.stageTiles !== null) return { ...draft, stageTiles: draft.stageTiles };
   const { chunkParts } = tilingOf(footprint, draft.chunk, draft.devices, draft.triggerTiles);
   let most = 1;
   for (let chunk = 0; chunk + 1 < chunkParts.length; chunk++) most = Math.max(most, chunkParts[chunk + 1] - chunkParts[chunk]);
-  return { ...draft, stageTiles: Math.min(MAX_STAGE_TILES, Math.ceil(most / STAGES_PER_STEP)) };
+  return { ...draft, stageTiles: Math.min(MAX_STAGE_TILES, Math.ceil(most / stagesPerStep(draft.devices))) };
 }
 
 /** Expands the Spec's collective over the footprint's tiles. */

@@ -3,7 +3,8 @@
 // measured is a dash with a footnote that says why. The closing line says which kind of overlap it quotes.
 import type { LedgerRow } from '../plan/closed-forms.ts';
 import type { KernelBindings } from '../spec/kernel-bindings.ts';
-import type { Operands } from '../spec/spec.ts';
+import { kernelNamed } from '../spec/kernels.ts';
+import type { KernelChoice, Operands } from '../spec/spec.ts';
 import { formatBytes, formatFlops, formatMs, threeDigits } from '../units.ts';
 import { LEDGER_TERMS, MEASURED_FIGURES, REPLAYED_BASIS, REPLAYED_FIGURES } from './figures.ts';
 import type { Figure } from './figures.ts';
@@ -112,11 +113,16 @@ function whatWasRun({ spec, specHash, kernel: found }: RunReport): Row[] {
     ...files,
     ['collective', `${spec.collective}, ${spec.algorithm}, ${spec.devices} ${spec.devices === 1 ? 'device' : 'devices'}, output scattered by ${spec.chunk}`],
     ['kernel', `${kernel.name}, ${kernel.kind === 'built-in' ? `tile ${kernel.tile.m}x${kernel.tile.n}x${kernel.tile.k}` : `entry ${kernel.entry}, ${found.tiles} tiles as probed`}, wavefront ${spec.wavefront}`],
-    ...(kernel.kind === 'foreign' ? kernelRows(spec, kernel.bindings, found) : kernel.splits > 1 ? [['', `${kernel.splits} splits of K, one dispatch each`] satisfies Row] : []),
+    ...(kernel.kind === 'foreign' ? kernelRows(spec, kernel.bindings, found) : builtInRows(kernel)),
     ['schedule', `${spec.stageTiles} tiles per stage, ${spec.triggerTiles} per DMA block, lag ${spec.lag}${spec.skew === 0 ? '' : `, skew ${spec.skew}`}${spec.triggers === 'host' ? '' : ', triggers on the GPU'}, overflow ${spec.overflow}`],
     ...spec.faults.map((fault): Row => ['FAULT', `${fault.kind} ${'device' in fault ? `device ${fault.device}, chunk ${fault.chunk}, tile ${fault.tile}` : ''}${'delta' in fault ? `, delta ${fault.delta}` : ''}`.trimEnd()]),
     ['spec', specHash],
   ];
+}
+
+function builtInRows({ name, splits }: Pick<Extract<KernelChoice, { kind: 'built-in' }>, 'name' | 'splits'>): Row[] {
+  const facts = [...(kernelNamed(name)?.halves === true ? ['A and B as f16'] : []), ...(splits > 1 ? [`${splits} splits of K, one dispatch each`] : [])];
+  return facts.length === 0 ? [] : [['', facts.join('; ')]];
 }
 
 /** What a kernel does besides one plain product. */

@@ -22,3 +22,11 @@ export function chunkSizes(length: number, devices: number): number[] {
 
 /** k of one device: its share of K = `kTotal`, cut like an output. */
 export const depthOf = ({ gemm: { kTotal }, devices }: { readonly gemm: { readonly kTotal: number }; readonly devices: number }, device: number): number => chunkRange(kTotal, devices, device).length;
+
+/** Stages of a step that are aimed at: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
+const STAGES_PER_STEP = 4;
+/** Stages of a whole run, of which each device has as many steps as there are devices. A stage is a dispatch and a pass, tens of microseconds on any adapter, however little it computes. */
+const MOST_STAGES = 4096;
+
+/** Stages that a step has by default. */
+export const stagesPerStep = (devices: number): number => Math.max(1, Math.min(STAGES_PER_STEP, Math.floor(MOST_STAGES / devices ** 2)));

@@ -1,13 +1,12 @@
 // A good tile for a shape whose output is cut into chunks: cheap for its kernel, small at the edges, dividing the chunks
 // where it can, so that no tile straddles two, and enough of them for stages that fill a small machine.
 import { bug } from '../errors.ts';
+import { stagesPerStep } from './chunks.ts';
 import { divisors } from './kernel-layouts.ts';
 import type { ChunkAxis, GemmShape, Tile } from './spec.ts';
 
 type Side = Pick<Tile, 'm' | 'n'>;
 
-/** Stages of a step that are aimed at. */
-const STAGES_PER_STEP = 4;
 /** Tiles by which a stage takes longer than its share of the work: cores that have none left wait for the last ones. */
 const RAGGED_END = 1.5;
 /** How much slower a tile that divides the chunks may be and still be taken: straddling tiles trigger late. */
@@ -30,7 +29,7 @@ export function defaultTile({ m, n }: GemmShape, chunkAxis: ChunkAxis, chunkSize
   function score(tile: Side): number {
     const cost = costOf(tile);
     if (cost === undefined) return Infinity;
-    const stageTiles = (Math.ceil(m / tile.m) * Math.ceil(n / tile.n)) / chunks.length / STAGES_PER_STEP;
+    const stageTiles = (Math.ceil(m / tile.m) * Math.ceil(n / tile.n)) / chunks.length / stagesPerStep(chunkSizes.length);
     const divides = chunks.length === 1 || chunks.every((size) => size % (chunkAxis === 'rows' ? tile.m : tile.n) === 0);
     // Of two that are alike, the squarer one reads less.
     const shape = 1 + 0.001 * Math.abs(Math.log2(tile.m / tile.n));

@@ -32,7 +32,7 @@ export interface Layout {
   /** Relative time per multiply-add, comparable within a family. */
   readonly cost: number;
   /** What the invocation of this local index stores, edges of C aside. */
-  rectangle(localIndex: number): LaneRectangle;
+  rectangles(localIndex: number): readonly LaneRectangle[];
 }
 
 /** The ways in which a kernel can cover a tile. */
@@ -73,7 +73,7 @@ function rectangles(threadM: number, threadN: number, lanesX: number, lanesY: nu
     workgroupSize: [lanesX, lanesY, 1],
     constants: { THREAD_M: threadM, THREAD_N: threadN, LANES_X: lanesX, LANES_Y: lanesY },
     cost: rectangleCost(threadM, threadN, lanesX * lanesY),
-    rectangle: (localIndex) => ({ row: Math.floor(localIndex / lanesX) * threadM, column: (localIndex % lanesX) * threadN, rows: threadM, columns: threadN }),
+    rectangles: (localIndex) => [{ row: Math.floor(localIndex / lanesX) * threadM, column: (localIndex % lanesX) * threadN, rows: threadM, columns: threadN }],
   };
 }
 
@@ -119,9 +119,9 @@ function quads(rows: number, columns: number, quadsX: number, quadsY: number): L
     workgroupSize: [4 * count, 1, 1],
     constants: { ROWS: rows, COLUMNS: columns, QUADS_X: quadsX, QUADS_Y: quadsY, LANES: 4 * count },
     cost: quadCost(rows, columns) * (1 + 0.05 * Math.max(0, Math.log2(count / 4))),
-    rectangle: (localIndex) => {
+    rectangles: (localIndex) => {
       const quad = Math.floor(localIndex / 4);
-      return { row: Math.floor(quad / quadsX) * 4 * rows, column: ((quad % quadsX) * 4 + (localIndex % 4)) * columns, rows: 4 * rows, columns };
+      return [{ row: Math.floor(quad / quadsX) * 4 * rows, column: ((quad % quadsX) * 4 + (localIndex % 4)) * columns, rows: 4 * rows, columns }];
     },
   };
 }
@@ -173,12 +173,53 @@ export const SKINNY: Family = {
           constants: { ROWS: m, COLUMNS: columns, LANES_X: lanesX, LANES_Y: lanesY, STEP_K: SKINNY_STEP },
           // Loads for each multiply-add; neighbours that load neighbours.
           cost: (0.3 + 1 / m + 1 / columns) * (1 + 0.1 * Math.max(0, Math.log2(16 / lanesX))),
-          rectangle: (localIndex: number) => ({ row: 0, column: (localIndex % lanesX) * columns, rows: localIndex < lanesX ? m : 0, columns }),
+          rectangles: (localIndex: number) => (localIndex < lanesX ? [{ row: 0, column: localIndex * columns, rows: m, columns }] : []),
         },
       ];
     });
   },
 };
+
+// ── Subgroups share matrices ─────────────────────────────────────────────────────────────────────────────────────
+
+/** Rows, columns and depth of a subgroup's matrices, and the lanes of a subgroup. */
+const MATRIX = 16;
+const SUBGROUP = 32;
+/** Matrices of C that a subgroup sums at once, in either direction. */
+const MOST_MATRICES = 4;
+
+/** gemm-matrix: tile m × n = (16 · ROWS · SUBGROUPS_Y) × (16 · COLUMNS · SUBGROUPS_X), k a multiple of 16. */
+export const MATRICES: Family = {
+  unit: MATRIX,
+  largest: { m: 128, n: 128 },
+  needs: `multiples of ${MATRIX} throughout, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup / SUBGROUP} subgroups of at most ${MOST_MATRICES} x ${MOST_MATRICES} matrices of ${MATRIX} x ${MATRIX}`,
+  layouts: ({ m, n, k }) =>
+    [m, n, k].some((length) => length % MATRIX !== 0)
+      ? []
+      : divisors(m / MATRIX, MOST_MATRICES).flatMap((rows) =>
+          divisors(n / MATRIX, MOST_MATRICES).flatMap((columns) => {
+            const [subgroupsX, subgroupsY] = [n / MATRIX / columns, m / MATRIX / rows];
+            return SUBGROUP * subgroupsX * subgroupsY <= BASE_LIMITS.maxComputeInvocationsPerWorkgroup ? [matrices(rows, columns, subgroupsX, subgroupsY)] : [];
+          }),
+        ),
+};
+
+function matrices(rows: number, columns: number, subgroupsX: number, subgroupsY: number): Layout {
+  const count = subgroupsX * subgroupsY;
+  return {
+    workgroupSize: [SUBGROUP * count, 1, 1],
+    constants: { ROWS: rows, COLUMNS: columns, SUBGROUPS_X: subgroupsX, SUBGROUPS_Y: subgroupsY, LANES: SUBGROUP * count },
+    // By the matrices loaded for each multiplied, and whether there are subgroups enough to hide that; not fitted to any adapter.
+    cost: (1 + 1 / rows + 1 / columns) * (1 + 0.2 * Math.max(0, Math.log2(4 / count))),
+    // Of each matrix half a row.
+    rectangles: (localIndex) => {
+      const [subgroup, lane] = [Math.floor(localIndex / SUBGROUP), localIndex % SUBGROUP];
+      const row = Math.floor(subgroup / subgroupsX) * rows * MATRIX + Math.floor(lane / 2);
+      const column = (subgroup % subgroupsX) * columns * MATRIX + (lane % 2) * (MATRIX / 2);
+      return Array.from({ length: rows * columns }, (_, at) => ({ row: row + Math.floor(at / columns) * MATRIX, column: column + (at % columns) * MATRIX, rows: 1, columns: MATRIX / 2 }));
+    },
+  };
+}
 
 export function divisors(length: number, largest: number): number[] {
   const all: number[] = [];

@@ -1,4 +1,5 @@
 // The text of every built-in GEMM kernel by its name: the only place in spec/ that loads a shader file.
+import gemmMatrix from '../../shaders/gemm-matrix.wgsl';
 import gemmQuad from '../../shaders/gemm-quad.wgsl';
 import gemmRegister from '../../shaders/gemm-register.wgsl';
 import gemmSkinny from '../../shaders/gemm-skinny.wgsl';
@@ -13,6 +14,8 @@ export const KERNEL_SOURCES: Readonly<Record<string, string>> = {
   'gemm-quad': gemmQuad,
   'gemm-vector': gemmVector,
   'gemm-skinny': gemmSkinny,
+  'gemm-half': gemmVector,
+  'gemm-matrix': gemmMatrix,
 };
 
 /** SHA-256 in hex of a built-in kernel's text; undefined for a name that is not built in. */

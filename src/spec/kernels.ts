@@ -3,7 +3,7 @@
 // for any shape; a default divides the chunks where it can, so that no tile straddles two.
 import { bug } from '../errors.ts';
 import { candidateSides, defaultTile, least } from './default-tile.ts';
-import { BASE_LIMITS, QUADS, RECTANGLES, SKINNY, VECTORS, type Family, type LaneRectangle, type Layout, type TileLimits } from './kernel-layouts.ts';
+import { BASE_LIMITS, MATRICES, QUADS, RECTANGLES, SKINNY, VECTORS, type Family, type LaneRectangle, type Layout, type TileLimits } from './kernel-layouts.ts';
 import type { AdapterTraits, ChunkAxis, GemmShape, Tile } from './spec.ts';
 
 export interface TileProblem {
@@ -13,17 +13,18 @@ export interface TileProblem {
 }
 
 export interface KernelDescription {
-  /** Also the name of its file in `shaders/`. */
   readonly name: string;
   /** Of an adapter; empty where it runs on every one. */
-  readonly needs: readonly ('quads')[];
+  readonly needs: readonly Exclude<keyof AdapterTraits, 'isFallback' | 'triggerCost'>[];
+  /** It takes A and B as f16, so that its operands are other values: nothing chooses it unless it is named. */
+  readonly halves: boolean;
   /** Values for the file's overrides; `splits` of K, each a plain partial product of its own. */
   constantsFor(shape: GemmShape, tile: Tile, splits?: number): Record<string, number>;
   /** Workgroups in x, y, z: x walks the columns of C, y its rows, z the splits of K. */
   grid(shape: GemmShape, tile: Tile, splits?: number): [number, number, number];
   workgroupSize(tile: Tile): readonly [number, number, number];
   /** What the invocation of this local index stores, edges of C aside. */
-  laneRectangle(tile: Tile, localIndex: number): LaneRectangle;
+  laneRectangles(tile: Tile, localIndex: number): readonly LaneRectangle[];
   /** A good tile where C is scattered along `chunkAxis` in chunks of these sizes (empty ones allowed). */
   tileFor(shape: GemmShape, chunkAxis: ChunkAxis, chunkSizes: readonly number[]): Tile;
   /** Why the kernel cannot use this tile, if it cannot. */
@@ -35,6 +36,7 @@ export interface KernelDescription {
 interface KernelFacts {
   readonly name: string;
   readonly needs: KernelDescription['needs'];
+  readonly halves?: boolean;
   readonly family: Family;
   /** Steps of k in flight, or k of a slab. */
   readonly defaultK: number;
@@ -42,7 +44,7 @@ interface KernelFacts {
   readonly mostK: number;
   /** Besides sizes and layout. */
   more(shape: GemmShape, tile: Tile, splits: number, lanes: number): Record<string, number>;
-  /** Bytes of workgroup memory. */
+  /** Bytes of workgroup memory, which grow with k. */
   workgroupBytes(tile: Tile): number;
 }
 
@@ -54,8 +56,11 @@ export const KERNELS: readonly KernelDescription[] = [
   described({ name: 'gemm-register', needs: [], family: RECTANGLES, defaultK: 2, otherK: [1, 4], mostK: 64, more: (_shape, { k }) => ({ STEP_K: Math.min(k, MOST_REGISTER_STEPS) }), workgroupBytes: () => 0 }),
   described({ name: 'gemm-workgroup', needs: [], family: RECTANGLES, defaultK: 16, otherK: [8, 32], mostK: 64, more: (_shape, { k }) => ({ TILE_K: k }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
   described({ name: 'gemm-quad', needs: ['quads'], family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: (_shape, { k }) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
-  described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 4, 32], mostK: 64, more: vectorConstants, workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
+  described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 4, 32], mostK: 64, more: (...of) => ({ ...vectorConstants(...of), HALF: 0 }), workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
   described({ name: 'gemm-skinny', needs: [], family: SKINNY, defaultK: 32, otherK: [4, 16, 64], mostK: 256, more: () => ({}), workgroupBytes: ({ m, n, k }) => (k === 4 ? 0 : k * m * n) }),
+  // gemm-vector with A and B in half the bytes.
+  described({ name: 'gemm-half', needs: ['f16'], halves: true, family: VECTORS, defaultK: 16, otherK: [32, 8, 4], mostK: 64, more: (...of) => ({ ...vectorConstants(...of), HALF: 1 }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
+  described({ name: 'gemm-matrix', needs: ['f16', 'matrices'], halves: true, family: MATRICES, defaultK: 32, otherK: [16], mostK: 64, more: (shape, tile, splits) => ({ TILE_K: tile.k, SLICE: Math.ceil(shape.k / splits), EMULATED: 0 }), workgroupBytes: matrixBytes }),
 ];
 
 export function kernelNamed(name: string): KernelDescription | undefined {
@@ -71,6 +76,9 @@ export function runsOn({ needs }: KernelDescription, traits: AdapterTraits | und
   return needs.every((need) => traits?.[need] === true);
 }
 
+/** Which of them are tried, and chosen, where none is named: those that take the operands as they are. */
+export const isChosenUnnamed = (kernel: KernelDescription, traits: AdapterTraits | undefined): boolean => !kernel.halves && runsOn(kernel, traits);
+
 /** The kernel that suits this adapter: on software adapters as measured, on others by what GPUs are known to want; where nothing is known, one that runs everywhere. */
 export function defaultKernel({ m }: Pick<GemmShape, 'm'>, traits: AdapterTraits | undefined): string {
   if (traits === undefined) return 'gemm-register';
@@ -78,7 +86,7 @@ export function defaultKernel({ m }: Pick<GemmShape, 'm'>, traits: AdapterTraits
   return traits.quads ? 'gemm-quad' : 'gemm-register';
 }
 
-function described({ name, needs, family, defaultK, otherK, mostK, more, workgroupBytes }: KernelFacts): KernelDescription {
+function described({ name, needs, halves = false, family, defaultK, otherK, mostK, more, workgroupBytes }: KernelFacts): KernelDescription {
   const layoutOf = (tile: Tile): Layout => {
     const layout = cheapest(family, tile);
     if (layout === undefined) throw bug('a tile that was never checked', { actual: tile });
@@ -94,13 +102,14 @@ function described({ name, needs, family, defaultK, otherK, mostK, more, workgro
   return {
     name,
     needs,
+    halves,
     constantsFor: (shape, tile, splits = 1) => {
       const { constants, workgroupSize: [x, y] } = layoutOf(tile);
       return { M: shape.m, N: shape.n, K: shape.k, SPLITS: splits, ...constants, ...more(shape, tile, splits, x * y) };
     },
     grid: ({ m, n }, tile, splits = 1) => [Math.ceil(n / tile.n), Math.ceil(m / tile.m), splits],
     workgroupSize: (tile) => layoutOf(tile).workgroupSize,
-    laneRectangle: (tile, localIndex) => layoutOf(tile).rectangle(localIndex),
+    laneRectangles: (tile, localIndex) => layoutOf(tile).rectangles(localIndex),
     tileFor: (shape, chunkAxis, chunkSizes) => {
       const sides = defaultTile(shape, chunkAxis, chunkSizes, family, costOf);
       return { ...sides, k: depthOf(sides)! };
@@ -130,6 +139,11 @@ function vectorConstants({ n, k }: GemmShape, tile: Tile, splits: number, lanes:
     LOADS_A: Math.ceil((tile.m * tile.k) / 16 / lanes),
     LOADS_B: Math.ceil((tile.k * tile.n) / 4 / lanes),
   };
+}
+
+/** Slabs of f16, and a matrix of f32 for each subgroup on its way to C. */
+function matrixBytes(tile: Tile): number {
+  return 2 * tile.k * (tile.m + tile.n) + (cheapest(MATRICES, tile)?.workgroupSize[0] ?? 0) * 32;
 }
 
 /** A function of the tile alone. */

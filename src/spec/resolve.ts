@@ -3,12 +3,13 @@
 // is the flag at fault. What is best on an adapter is chosen by its traits; without them the same request gives the same
 // Spec everywhere, one that every adapter can run.
 import { bug, TilewireError } from '../errors.ts';
-import { chunkRange, chunkSizes } from './chunks.ts';
+import { chunkRange, chunkSizes, stagesPerStep } from './chunks.ts';
+import { triggersFor } from './default-triggers.ts';
 import { largestRange } from './exactness.ts';
 import { legalTps, splitSubLayer, subLayerNamed, type SubLayer } from './hf-config.ts';
 import { NO_EPILOGUE } from './kernel-bindings.ts';
 import { kernelHash } from './kernel-sources.ts';
-import { defaultKernel, kernelNamed } from './kernels.ts';
+import { defaultKernel, kernelNamed, KERNELS, runsOn } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
 import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
 import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile, Triggers } from './spec.ts';
@@ -80,11 +81,8 @@ export type SpecRequest = Maybe<{
   faults: readonly Fault[];
 }>;
 
-const DEFAULT_TRIGGERS: Triggers = 'host';
 /** Rows of a sub-layer out of a config, which says how long a sequence may be, not how many tokens come together; as in the zoo. */
 export const DEFAULT_TOKENS = 2048;
-/** Stages per step by default: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
-const STAGES_PER_STEP = 4;
 
 /** The Spec of a request for a built-in kernel, all defaults in. Throws BAD_FLAG, BAD_TILE or NOT_EXACT. */
 export async function resolveSpec(request: SpecRequest, traits?: AdapterTraits): Promise<Spec & { kernel: { kind: 'built-in' } }> {
@@ -117,14 +115,17 @@ export async function resolveDraft(request: SpecRequest, traits?: AdapterTraits)
     triggerTiles: request.triggerTiles ?? 8,
     lag: request.lag ?? 2,
     skew: request.skew ?? 0,
-    triggers: request.triggers ?? DEFAULT_TRIGGERS,
+    triggers: request.triggers ?? 'host',
     overflow: request.overflow ?? 'spill',
     tracker: { sets: request.trackerSets ?? 256, ways: request.trackerWays ?? 8 },
     faults: request.faults ?? [],
   };
   const [first, ...others] = specProblems(spec);
   if (first) throw refusal(first, others);
-  return spec;
+  if (request.triggers !== undefined || traits === undefined) return spec;
+  // Not all that the host's trackers can do the GPU's can.
+  const other: SpecDraft = { ...spec, triggers: triggersFor(spec, stagesPerStep(devices) * devices, traits) };
+  return specProblems(other).length === 0 ? other : spec;
 }
 
 async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis, chunks: readonly number[], traits: AdapterTraits | undefined): Promise<KernelChoice> {
@@ -133,13 +134,20 @@ async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis,
     const { name, entry, source, bindings } = request.foreign;
     return { kind: 'foreign', name, hash: await sha256Hex(source), entry, source, bindings };
   }
-  const suited = defaultKernel(gemm, traits);
-  // A tile that was asked for by itself may be none of the kernel that suits the adapter best.
-  const name = request.kernelName ?? (request.tile === undefined || kernelNamed(suited)!.tileProblem(request.tile) === undefined ? suited : defaultKernel(gemm, undefined));
+  const name = request.kernelName ?? kernelFor(gemm, request.tile, traits);
   const kernel = kernelNamed(name);
   const hash = await kernelHash(name);
   if (!kernel || hash === undefined) throw refusal(unknownKernel(name));
   return { kind: 'built-in', name, hash, tile: request.tile ?? kernel.tileFor(gemm, chunk, chunks), splits: request.splits ?? 1 };
+}
+
+/** What suits the adapter best; where a tile was asked for by itself that this kernel cannot take, one that can. */
+function kernelFor(gemm: GemmShape, tile: Tile | undefined, traits: AdapterTraits | undefined): string {
+  const suited = defaultKernel(gemm, traits);
+  if (tile === undefined) return suited;
+  const everywhere = defaultKernel(gemm, undefined);
+  const all = [suited, everywhere, ...KERNELS.filter((kernel) => !kernel.halves && (traits === undefined || runsOn(kernel, traits))).map(({ name }) => name)];
+  return all.find((name) => kernelNamed(name)!.tileProblem(tile) === undefined) ?? everywhere;
 }
 
 /** Flags with a fixed set of values: they reach here as text, whatever their type says. */
@@ -331,7 +339,7 @@ function operandsOf({ operands, trained, files, foreign }: SpecRequest, kTotal: 
 function stageTilesFor({ m, n }: GemmShape, tile: Tile, axis: ChunkAxis, chunks: readonly number[]): number {
   const largest = Math.max(...chunks);
   const tiles = axis === 'rows' ? Math.ceil(largest / tile.m) * Math.ceil(n / tile.n) : Math.ceil(m / tile.m) * Math.ceil(largest / tile.n);
-  return Math.min(MAX_STAGE_TILES, Math.ceil(tiles / STAGES_PER_STEP));
+  return Math.min(MAX_STAGE_TILES, Math.ceil(tiles / stagesPerStep(chunks.length)));
 }
 
 /** JSON path of a Spec → the flag that sets it, where the two differ. */

@@ -2,6 +2,7 @@
 // same adapter, same build give the same bits and the same event order. Everything here is resolved: a
 // Spec holds no default still to be chosen (`resolve.ts` fills them in before hashing).
 
+import type { TriggerCost } from './default-triggers.ts';
 import type { KernelBindings } from './kernel-bindings.ts';
 
 /** Tile of one workgroup's output, and the depth of its inner loop: `m × n` elements of C, `k` of the reduction. */
@@ -81,6 +82,11 @@ export interface AdapterTraits {
   readonly isFallback: boolean;
   /** It has subgroups, and the four lanes of a quad are consecutive local indices. */
   readonly quads: boolean;
+  /** Shaders may hold f16. */
+  readonly f16: boolean;
+  /** Subgroups of 32 lanes that multiply 16 × 16 matrices of f16 and sum in f32: the experimental feature of tensor cores. */
+  readonly matrices: boolean;
+  readonly triggerCost: TriggerCost;
 }
 
 /** A Spec whose stage size is still to follow from the footprint, as a foreign kernel's tiles are not known before it is probed. */

@@ -3,7 +3,7 @@
 // so itself (`candidates`); the others get powers of two around their own default.
 import { TilewireError } from '../errors.ts';
 import type { TileLimits } from '../spec/kernel-layouts.ts';
-import { KERNELS, runsOn, type KernelDescription } from '../spec/kernels.ts';
+import { isChosenUnnamed, KERNELS, type KernelDescription } from '../spec/kernels.ts';
 import { kernelHash } from '../spec/kernel-sources.ts';
 import type { AdapterTraits, ChunkAxis, GemmShape, KernelChoice, SpecDraft, Tile } from '../spec/spec.ts';
 import { asTile, type CandidateName, type Granularity } from './tiles-report.ts';
@@ -27,7 +27,7 @@ const MOST_SIDE = 256;
 const WORTH_TRYING = 6;
 
 export interface BuiltInOptions {
-  /** Names; all unless told. */
+  /** Names; unless told all that take the same operands. */
   readonly kernels?: readonly string[] | undefined;
   /** Of the adapter. */
   readonly limits: TileLimits;
@@ -78,7 +78,7 @@ export async function builtInCandidates(shape: GemmShape, options: BuiltInOption
   const { kernels: wanted, limit } = options;
   const unknown = wanted?.find((name) => !registry.some((kernel) => kernel.name === name));
   if (unknown !== undefined) throw new TilewireError('BAD_FLAG', 'unknown kernel', { path: '--kernels', actual: unknown, limit: registry.map(({ name }) => name).join(', '), fix: 'name built-in kernels, separated by commas; a kernel of your own is --kernel FILE.wgsl' });
-  const kernels = registry.filter((kernel) => wanted?.includes(kernel.name) ?? runsOn(kernel, options.traits));
+  const kernels = registry.filter((kernel) => wanted?.includes(kernel.name) ?? isChosenUnnamed(kernel, options.traits));
   const found = kernels.map((kernel) => ({ kernel, ...tilesOf(kernel, shape, options) }));
   const queues = await Promise.all(found.map(async ({ kernel: { name }, tiles }) => {
     const hash = (await kernelHash(name)) ?? '';

@@ -4,9 +4,8 @@ import { expect, test } from 'vitest';
 import { addSpecFlags, specRequest } from '../../src/cli/flags.ts';
 import { readKernel } from '../../src/cli/kernel-file.ts';
 import { kernelText } from '../../src/gpu/kernel-text.ts';
-import { kernelNames } from '../../src/spec/kernels.ts';
 import { resolveDraft, type SpecRequest } from '../../src/spec/resolve.ts';
-import { DEVICES, FOREIGN, fullGrid, sampleOf, SHAPES, TIMES } from './grid.ts';
+import { BUILT_IN, DEVICES, FOREIGN, fullGrid, sampleOf, SHAPES, TIMES } from './grid.ts';
 
 const cases = fullGrid();
 const builtIn = cases.filter(({ request }) => request.foreign === undefined);
@@ -19,7 +18,7 @@ const countBy = (key: (request: SpecRequest) => unknown, among = cases): Map<str
 
 test('each combination of devices, shape, chunking, algorithm and kernel is there, equally often', () => {
   const counts = countBy(({ devices, m, n, k, chunk, algorithm, kernelName }) => [devices, m, n, k, chunk, algorithm, kernelName], builtIn);
-  expect(counts.size).toBe(DEVICES.length * SHAPES.length * 2 * 2 * kernelNames().length);
+  expect(counts.size).toBe(DEVICES.length * SHAPES.length * 2 * 2 * BUILT_IN.length);
   expect(new Set(counts.values())).toEqual(new Set([TIMES]));
 });
 
@@ -35,6 +34,8 @@ test('and with each kernel of the gallery once: split-K, a batch, rows apart, an
 
 test('all else is dealt out evenly', () => {
   const keys: ((request: SpecRequest) => unknown)[] = [({ stageTiles }) => stageTiles, ({ triggerTiles }) => triggerTiles, ({ lag }) => lag, ({ skew }) => skew, ({ wavefront }) => wavefront, ({ trackerSets, overflow }) => [trackerSets, overflow]];
+  for (const kind of [builtIn, foreign]) expect(Math.min(...countBy(({ splits, triggers }) => [splits, triggers], kind).values())).toBeGreaterThan(kind.length / 20);
+  expect(countBy(({ splits }) => splits, builtIn).size).toBe(3);
   for (const key of keys) {
     const counts = [...countBy(key).values()];
     expect(counts.length).toBeGreaterThan(1);

@@ -73,7 +73,7 @@ describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) =
   const workgroupSize = description.workgroupSize(tile);
   const [x, y] = workgroupSize;
   const wavefront = 2;
-  const lanes = Array.from({ length: x * y }, (_, lane) => description.laneRectangle(tile, lane));
+  const lanes = Array.from({ length: x * y }, (_, lane) => description.laneRectangles(tile, lane));
   const footprint = gridFootprint(shape, tile, grid, lanes, wavefront);
   const a = Float32Array.from({ length: shape.m * shape.k }, (_, at) => ((at * 3) % 7) - 3);
   const b = Float32Array.from({ length: shape.k * shape.n }, (_, at) => ((at * 5) % 9) - 4);

@@ -8,6 +8,7 @@ import type { Tile } from '../../src/spec/spec.ts';
 import { BASE_LIMITS } from '../../src/spec/kernel-layouts.ts';
 import { KERNEL_SOURCES } from '../../src/spec/kernel-sources.ts';
 import { defaultKernel, KERNELS, kernelNamed, kernelNames } from '../../src/spec/kernels.ts';
+import { SOFTWARE } from '../support/traits.ts';
 
 const length = fc.integer({ min: 1, max: 5000 });
 const shapes = fc.record({ m: length, n: length, k: length });
@@ -19,6 +20,8 @@ const TILES: Readonly<Record<string, { tiles: fc.Arbitrary<Tile>; takes: string[
   'gemm-quad': { tiles: fc.record({ m: side(140, 4), n: side(140, 4), k: side(18) }), takes: ['4x4x1', '32x76x8', '64x76x8', '128x128x16', '16x8x3', '52x20x8'], refuses: ['5x8x2', '32x30x8', '1028x1028x1', '32x32x17'] },
   'gemm-vector': { tiles: fc.record({ m: side(140, 4), n: side(140, 4), k: side(70, 4) }), takes: ['4x4x4', '64x64x16', '128x64x8', '32x76x8', '128x128x8'], refuses: ['5x8x4', '8x8x2', '64x64x36', '256x256x4', '4x16x32'] },
   'gemm-skinny': { tiles: fc.record({ m: side(18), n: side(140), k: side(80, 4) }), takes: ['1x1x4', '16x64x16', '1x128x32', '3x13x8', '16x128x4'], refuses: ['17x8x4', '4x8x6', '4x257x4', '16x128x32', '4x4x260'] },
+  'gemm-half': { tiles: fc.record({ m: side(140, 4), n: side(140, 4), k: side(70, 4) }), takes: ['4x4x4', '64x64x32', '128x64x16', '128x128x8'], refuses: ['5x8x4', '8x8x2', '64x64x36', '256x256x4', '4x16x32'] },
+  'gemm-matrix': { tiles: fc.record({ m: side(140, 16), n: side(140, 16), k: side(70, 16) }), takes: ['16x16x16', '64x64x32', '128x64x16', '128x128x16', '16x64x48'], refuses: ['8x16x16', '16x24x16', '64x64x8', '64x64x80', '1024x64x16', '128x128x32'] },
 };
 
 function chunkSizes(length: number, devices: number): number[] {
@@ -33,17 +36,17 @@ test('every description has its text, and only those', () => {
 test('a kernel is the default where it is known to suit: what runs everywhere, where nothing is known', () => {
   const many = { m: 17 };
   expect(defaultKernel(many, undefined)).toBe('gemm-register');
-  expect(defaultKernel(many, { isFallback: true, quads: true })).toBe('gemm-quad');
-  expect(defaultKernel(many, { isFallback: true, quads: false })).toBe('gemm-register');
-  expect(defaultKernel(many, { isFallback: false, quads: true })).toBe('gemm-vector');
-  expect(defaultKernel({ m: 16 }, { isFallback: false, quads: true })).toBe('gemm-skinny');
+  expect(defaultKernel(many, SOFTWARE)).toBe('gemm-quad');
+  expect(defaultKernel(many, { ...SOFTWARE, quads: false })).toBe('gemm-register');
+  expect(defaultKernel(many, { ...SOFTWARE, isFallback: false })).toBe('gemm-vector');
+  expect(defaultKernel({ m: 16 }, { ...SOFTWARE, isFallback: false })).toBe('gemm-skinny');
 });
 
 describe.each(KERNELS)('$name', (kernel) => {
   const source = KERNEL_SOURCES[kernel.name];
   const { tiles, takes, refuses } = TILES[kernel.name];
   // Sides of its tiles are multiples of it.
-  const unit = ['gemm-quad', 'gemm-vector'].includes(kernel.name) ? 4 : 1;
+  const unit = { 'gemm-quad': 4, 'gemm-vector': 4, 'gemm-half': 4, 'gemm-matrix': 16 }[kernel.name] ?? 1;
 
   test('stores to its output in exactly one place, also once unrolled', () => {
     const stores = (text: string): number => [...text.matchAll(/\bc\[[^\n]*\]\s*=[^=]/g)].length;
@@ -58,8 +61,8 @@ describe.each(KERNELS)('$name', (kernel) => {
         const { workgroupSize, bindings } = reflectKernel(specialise(source, kernel.constantsFor(shape, tile)).code, 'main');
         expect(workgroupSize).toEqual(kernel.workgroupSize(tile));
         expect(bindings.map(({ name, minBytes }) => [name, minBytes])).toEqual([
-          ['a', 4 * shape.m * shape.k],
-          ['b', 4 * shape.k * shape.n],
+          ['a', (kernel.halves ? 2 : 4) * shape.m * shape.k],
+          ['b', (kernel.halves ? 2 : 4) * shape.k * shape.n],
           ['c', 4],
         ]);
       }),
@@ -75,8 +78,8 @@ describe.each(KERNELS)('$name', (kernel) => {
         expect(x * y * z).toBeLessThanOrEqual(BASE_LIMITS.maxComputeInvocationsPerWorkgroup);
         const owners = new Uint8Array(tile.m * tile.n);
         for (let lane = 0; lane < x * y * z; lane++) {
-          const { row, column, rows, columns } = kernel.laneRectangle(tile, lane);
-          for (let r = row; r < row + rows; r++) for (let c = column; c < column + columns; c++) owners[r * tile.n + c]! += 1;
+          for (const { row, column, rows, columns } of kernel.laneRectangles(tile, lane))
+            for (let r = row; r < row + rows; r++) for (let c = column; c < column + columns; c++) owners[r * tile.n + c]! += 1;
         }
         expect(owners.every((count) => count === 1)).toBe(true);
       }),
@@ -105,7 +108,7 @@ describe.each(KERNELS)('$name', (kernel) => {
         expect(kernel.tileFor(shape, axis, sizes)).toEqual(tile);
         // 64 lanes are aimed at; a divisor of the chunk that needs some more (17 x 4) is still better than a straddling tile.
         const [x, y] = kernel.workgroupSize(tile);
-        expect(x * y).toBeLessThanOrEqual(kernel.name === 'gemm-skinny' ? 256 : 128);
+        expect(x * y).toBeLessThanOrEqual(['gemm-skinny', 'gemm-matrix'].includes(kernel.name) ? 256 : 128);
       }),
     );
   });
@@ -113,7 +116,7 @@ describe.each(KERNELS)('$name', (kernel) => {
   test('its default tile divides equal chunks that have a handy divisor', () => {
     fc.assert(
       fc.property(fc.integer({ min: 16, max: 5000 }), length, fc.integer({ min: 2, max: 64 }), fc.integer({ min: 1, max: 32 }), fc.constantFrom('rows' as const, 'columns' as const), (other, k, devices, parts, axis) => {
-        const size = 8 * parts;
+        const size = Math.max(8, unit) * parts;
         const [m, n] = axis === 'rows' ? [size * devices, other] : [other, size * devices];
         const tile = kernel.tileFor({ m, n, k }, axis, chunkSizes(size * devices, devices));
         expect(size % (axis === 'rows' ? tile.m : tile.n)).toBe(0);
@@ -121,7 +124,8 @@ describe.each(KERNELS)('$name', (kernel) => {
     );
   });
 
-  test('T-NLG FC-2 at TP 8: no tile straddles, and a stage has 28 tiles of rectangles, 14 of quads, which are larger', () => {
+  // Its chunks of 532 columns have no divisor that is a multiple of 16.
+  if (unit < 16) test('T-NLG FC-2 at TP 8: no tile straddles, and a stage has 28 tiles of rectangles, 14 of quads, which are larger', () => {
     const shape = { m: 256, n: 4256, k: 2128 };
     const tile = kernel.tileFor(shape, 'columns', chunkSizes(4256, 8));
     expect(532 % tile.n).toBe(0);
@@ -142,7 +146,7 @@ describe.each(KERNELS)('$name', (kernel) => {
   });
 
   test('asks the adapter at hand, when there is one', () => {
-    expect(kernel.tileProblem({ m: 16, n: 64, k: 4 }, { ...BASE_LIMITS, maxComputeInvocationsPerWorkgroup: 2 })?.limit).toMatch(/2 invocations/);
+    expect(kernel.tileProblem({ m: 16, n: 64, k: 16 }, { ...BASE_LIMITS, maxComputeInvocationsPerWorkgroup: 2 })?.limit).toMatch(/2 invocations/);
   });
 });
 

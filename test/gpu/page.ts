@@ -103,16 +103,17 @@ async function scoped<T>(body: (gpu: Gpu, arena: Arena) => Promise<T>): Promise<
 
 const hooks = {
   /** Owners as probed, and as the lane layout says. */
-  probe: (spec: Spec) =>
+  /** @param promised whose lane layout says the footprint */
+  probe: (spec: Spec, promised: Spec) =>
     scoped(async (gpu, arena) => {
-      const operands = await operandSource(gpu, arena, spec, PLAIN_OPERANDS);
-      const inputs = operandBuffers(arena, spec, PLAIN_OPERANDS);
       const gemm = new Gemm(gpu, arena, spec.kernel, spec.gemm, spec.wavefront);
+      const operands = await operandSource(gpu, arena, spec, gemm.text);
+      const inputs = operandBuffers(arena, spec, gemm.text);
       const probed = await probeFootprint(gemm, (run) => {
         operands.fill(0, inputs, { seed: run + 1 });
         return inputs;
       });
-      const known = builtInFootprint(spec);
+      const known = builtInFootprint(promised);
       // Only workgroups of the first split have twins.
       const of = ({ owner, twins, grid }: typeof known): number[][] => [[...owner], ...twins.map((list) => [...list.subarray(0, grid[0] * grid[1])])];
       return { probed: of(probed), known: of(known) };

@@ -29,7 +29,7 @@ test('every element belongs to the wavefront of the one lane that covers it, the
 });
 
 test('written out by hand: 3 × 5, tiles of 2 × 4, lanes of 1 × 2 in wavefronts of 2', () => {
-  const lanes = [0, 1, 2, 3].map((lane) => ({ row: Math.floor(lane / 2), column: (lane % 2) * 2, rows: 1, columns: 2 }));
+  const lanes = [0, 1, 2, 3].map((lane) => [{ row: Math.floor(lane / 2), column: (lane % 2) * 2, rows: 1, columns: 2 }]);
   const { owner, wavefronts } = gridFootprint({ m: 3, n: 5 }, { m: 2, n: 4 }, [2, 2, 1], lanes, 2);
   expect(wavefronts).toBe(2);
   expect([...owner]).toEqual([
@@ -43,7 +43,7 @@ test.each(KERNELS.map((kernel) => [kernel.name, kernel] as const))('the lanes of
   for (const tile of [{ m: 32, n: 28, k: 2 }, { m: 8, n: 4, k: 2 }, { m: 1, n: 7, k: 1 }, { m: 19, n: 1, k: 2 }]) {
     if (kernel.tileProblem(tile) !== undefined) continue;
     const [x, y] = kernel.workgroupSize(tile);
-    const lanes = Array.from({ length: x * y }, (_, lane) => kernel.laneRectangle(tile, lane));
+    const lanes = Array.from({ length: x * y }, (_, lane) => kernel.laneRectangles(tile, lane));
     const shape = { m: 2 * tile.m + 1, n: tile.n + 1, k: 3 };
     const { owner } = gridFootprint(shape, tile, kernel.grid(shape, tile), lanes, 4);
     expect(owner).not.toContain(0xffffffff);
@@ -51,6 +51,6 @@ test.each(KERNELS.map((kernel) => [kernel.name, kernel] as const))('the lanes of
 });
 
 test('lanes that leave an element of the tile uncovered are a bug, not a hole in the output', () => {
-  const half = [{ row: 0, column: 0, rows: 1, columns: 4 }];
+  const half = [[{ row: 0, column: 0, rows: 1, columns: 4 }]];
   expect(() => gridFootprint({ m: 2, n: 4 }, { m: 2, n: 4 }, [1, 1, 1], half, 64)).toThrow(expect.objectContaining({ code: 'BUG' } satisfies Partial<TilewireError>));
 });

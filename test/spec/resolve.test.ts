@@ -8,6 +8,8 @@ import { parseTile, resolveSpec, type FileOperands, type ModelConfig, type SpecR
 import { parseSpec } from '../../src/spec/parse.ts';
 import type { Fault, Spec } from '../../src/spec/spec.ts';
 import { requests } from './requests.ts';
+import { SOFTWARE } from '../support/traits.ts';
+import { stagesByDefault } from '../support/stages.ts';
 
 const shape = { m: 64, n: 96, k: 32, devices: 4 };
 const trained = { m: 256, n: 512, k: 1536, source: 'embeddings FFN', hash: 'a'.repeat(64) };
@@ -41,14 +43,14 @@ test('chunks lie along the longer dimension, by rows when equal, or as asked', a
   expect((await resolveSpec({ ...shape, chunk: 'rows' })).chunk).toBe('rows');
 });
 
-test('a stage is a quarter of the largest step, along either axis and with ragged and empty chunks', async () => {
+test('a stage is a quarter of the largest step, along either axis and with ragged and empty chunks, more on many devices', async () => {
   await fc.assert(
     fc.asyncProperty(requests, async (request) => {
       const { gemm, devices, chunk, stageTiles, kernel } = await resolveSpec({ ...request, stageTiles: undefined });
       const largest = Math.max(...chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices));
       const rows = chunk === 'rows' ? largest : gemm.m;
       const columns = chunk === 'rows' ? gemm.n : largest;
-      expect(stageTiles).toBe(Math.ceil((Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n)) / 4));
+      expect(stageTiles).toBe(Math.ceil((Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n)) / stagesByDefault(devices)));
     }),
     { numRuns: 50 },
   );
@@ -205,11 +207,28 @@ test('a tile is written MxNxK', () => {
 });
 
 test('the kernel follows the adapter, and a tile that it cannot take brings the one that runs everywhere', async () => {
-  const traits = { isFallback: true, quads: true };
+  const traits = SOFTWARE;
   const request = { m: 256, n: 256, k: 64, devices: 4 };
   expect((await resolveSpec(request)).kernel).toMatchObject({ name: 'gemm-register', splits: 1 });
   expect((await resolveSpec(request, traits)).kernel.name).toBe('gemm-quad');
   expect((await resolveSpec({ ...request, tile: { m: 32, n: 64, k: 4 } }, traits)).kernel).toMatchObject({ name: 'gemm-quad', tile: { m: 32, n: 64, k: 4 } });
   expect((await resolveSpec({ ...request, tile: { m: 13, n: 5, k: 3 } }, traits)).kernel).toMatchObject({ name: 'gemm-register', tile: { m: 13, n: 5, k: 3 } });
+  // Where nothing is known of the adapter yet, a tile that some kernel takes is no mistake.
+  expect((await resolveSpec({ ...request, tile: { m: 256, n: 76, k: 8 } })).kernel.name).toBe('gemm-quad');
+  await expect(resolveSpec({ ...request, tile: { m: 256, n: 76, k: 8 } }, { ...SOFTWARE, quads: false })).rejects.toThrow(/gemm-register cannot use this tile/);
   await expect(resolveSpec({ ...request, splits: 65 })).rejects.toThrow(/--splits/);
+});
+
+test('triggers are on the GPU where that is clearly faster and the GPU can do them, unless the request says where', async () => {
+  const request = { m: 256, n: 256, k: 64, devices: 4 };
+  const slow = { ...SOFTWARE, isFallback: false, triggerCost: { ...SOFTWARE.triggerCost, readbackUs: 1000 } };
+  const triggers = async (more: object, traits?: typeof SOFTWARE): Promise<string> => (await resolveSpec({ ...request, ...more }, traits)).triggers;
+  expect(await triggers({})).toBe('host');
+  expect(await triggers({}, SOFTWARE)).toBe('host');
+  expect(await triggers({}, slow)).toBe('device');
+  expect(await triggers({ triggers: 'host' }, slow)).toBe('host');
+  expect(await triggers({ triggers: 'device' }, SOFTWARE)).toBe('device');
+  expect(await triggers({ overflow: 'stall' }, slow)).toBe('host');
+  // 70 GFLOP an epoch take longer than any readback.
+  expect(await triggers({ m: 16_384, n: 16_384, k: 4096 }, slow)).toBe('host');
 });

@@ -65,7 +65,7 @@ function scattered(m: number, n: number, batch: number, { tiles, wavefronts, see
 /** A grid for each matrix, one behind the other along z. */
 function stacked(m: number, n: number, batch: number, tiles: GridTiles): Footprint {
   const tile = { m: tiles.threadM * tiles.lanesY, n: tiles.threadN * tiles.lanesX };
-  const one = gridFootprint({ m, n }, tile, [Math.ceil(n / tile.n), Math.ceil(m / tile.m), 1], lanesOf(tiles), tiles.wavefront);
+  const one = gridFootprint({ m, n }, tile, [Math.ceil(n / tile.n), Math.ceil(m / tile.m), 1], lanesOf(tiles).map((lane) => [lane]), tiles.wavefront);
   const [x, y] = one.grid;
   const owner = Uint32Array.from({ length: batch * m * n }, (_, at) => one.owner[at % (m * n)] + Math.floor(at / (m * n)) * x * y * one.wavefronts);
   return { ...one, m: batch * m, batch, grid: [x, y, batch], owner };

@@ -1,0 +1,175 @@
+// GEMMs as instrumented, on a CPU interpreter that sees races: memories and counters must be right. Also seen red: the same
+// text with one defect must be caught.
+import { describe, expect, test } from 'vitest';
+import type { Chunk } from '../../src/plan/tiling.ts';
+import { instrument, INSTRUMENTED_ENTRY } from '../../src/gpu/instrument.ts';
+import { SHADERS } from '../../src/gpu/shaders.ts';
+import { specialise } from '../../src/gpu/specialise.ts';
+import { KERNEL_SOURCES } from '../../src/spec/kernel-sources.ts';
+import { kernelNamed } from '../../src/spec/kernels.ts';
+import type { GemmShape, Tile } from '../../src/spec/spec.ts';
+import { broken, CLEAN, INTERPRETED, lockstep, operand, product, records, watchConsole } from './lockstep.ts';
+
+watchConsole();
+
+// An output of 7 × 10 in tiles of 4 × 4: 2 × 3 workgroups, of which chunk 1 (rows 3..5, columns 3..8) straddles some. Chunks
+// of columns that do not reach from the first row to the last are what those of a batch look like.
+const SHAPE: GemmShape = { m: 7, n: 10, k: 3 };
+const TILE: Tile = { m: 4, n: 4, k: 2 };
+const WAVEFRONT = 2;
+const CHUNKS = {
+  rows: [{ row: 0, rows: 3, column: 0, columns: 10 }, { row: 3, rows: 3, column: 0, columns: 10 }],
+  columns: [{ row: 0, rows: 7, column: 0, columns: 3 }, { row: 0, rows: 7, column: 3, columns: 6 }],
+  'columns of a batch': [{ row: 0, rows: 3, column: 3, columns: 6 }, { row: 3, rows: 4, column: 3, columns: 6 }],
+} as const;
+type Cut = keyof typeof CHUNKS;
+/** Two that hold whole tiles. */
+const WHOLE: Readonly<Record<Cut, Rectangle>> = { rows: { row: 0, rows: 4, column: 0, columns: 10 }, columns: { row: 0, rows: 7, column: 0, columns: 8 }, 'columns of a batch': { row: 0, rows: 4, column: 4, columns: 4 } };
+
+interface Entry {
+  readonly workgroup: number;
+  /** Of each slot: the counter of the part's first wavefront, and the op bit. */
+  readonly slots: readonly { readonly counter: number; readonly update: number }[];
+}
+
+type Rectangle = Omit<Chunk, 'elements'>;
+
+interface Dispatched {
+  readonly name: string;
+  readonly cut: Cut;
+  readonly op: 'store' | 'update' | 'mixed';
+  readonly guard: boolean;
+  readonly chunks: readonly Rectangle[];
+  readonly order: readonly Entry[];
+  readonly muted?: number | 'all';
+}
+
+/**
+ * In the interpreter a `var<private>` is one variable for all invocations. So each becomes an array in workgroup memory,
+ * an element per lane (which the race check watches as well), reset where the invocation begins. A bool becomes a u32:
+ * the interpreter gives an array of bools a stride of 0, and takes a u32 for a condition.
+ */
+function lowerPrivate(code: string, lanes: number): string {
+  let text = code;
+  const resets: string[] = [];
+  for (const [declaration, name] of code.matchAll(/var<private> (tw_\w+): (?:u32|bool);/g)) {
+    text = text.replace(declaration!, '').replace(new RegExp(`\\b${name}\\b`, 'g'), `${name}[lane]`).replace('struct TwEntry', `var<workgroup> ${name}: array<u32, ${lanes}>;\nstruct TwEntry`);
+    resets.push(`${name}[lane] = 0u;`);
+  }
+  return text
+    .replace('fn tw_store(', 'fn tw_store(lane: u32, ')
+    .replaceAll(/(?<!fn )tw_store\(/g, 'tw_store(lane, ')
+    .replace('fn tw_begin(group: vec3u, lane: u32) {', (head) => `${head} ${resets.join(' ')}`);
+}
+
+function tracked({ name, cut, op, guard, chunks, order, muted }: Dispatched, outputSpace = SHADERS.outputSpace) {
+  const kernel = kernelNamed(name)!;
+  const plain = specialise(KERNEL_SOURCES[name]!, kernel.constantsFor(SHAPE, TILE)).code;
+  const space = specialise(outputSpace, {
+    SLOTS: chunks.length,
+    OP: { store: 0, update: 1, mixed: 2 }[op],
+    DENSE: cut === 'rows' ? 1 : 0,
+    GUARD: guard ? 1 : 0,
+    MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
+    TW_MUTED: typeof muted === 'number' ? muted : 0,
+    TW_PITCH: SHAPE.n,
+    TW_WAVEFRONT: WAVEFRONT,
+  }).code;
+  const workgroupSize = kernel.workgroupSize(TILE);
+  const lanes = workgroupSize[0] * workgroupSize[1];
+  const code = instrument(plain, { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize, grid: kernel.grid(SHAPE, TILE), elements: SHAPE.m * SHAPE.n, space });
+
+  const a = operand(SHAPE.m * SHAPE.k, 1);
+  const b = operand(SHAPE.k * SHAPE.n, 3);
+  const sizes = chunks.map(({ rows, columns }) => rows * columns);
+  const memories = sizes.map((size, slot) => Float32Array.from({ length: size }, (_, at) => 1000 * (slot + 1) + at));
+  const counters = new Uint32Array(64).fill(7);
+  const expected = { memories: memories.map((memory) => [...memory]), counters: [...counters] };
+  const exact = product(SHAPE, a, b);
+  for (const { workgroup, slots } of order) {
+    if (muted === 'all' || muted === workgroup) continue;
+    const columns = kernel.grid(SHAPE, TILE)[0];
+    for (let lane = 0; lane < lanes; lane++) {
+      for (const rectangle of kernel.laneRectangles(TILE, lane)) for (let r = 0; r < rectangle.rows; r++)
+        for (let s = 0; s < rectangle.columns; s++) {
+          const row = Math.floor(workgroup / columns) * TILE.m + rectangle.row + r;
+          const column = (workgroup % columns) * TILE.n + rectangle.column + s;
+          if (row >= SHAPE.m || column >= SHAPE.n) continue;
+          chunks.forEach((chunk, slot) => {
+            if (row < chunk.row || row >= chunk.row + chunk.rows || column < chunk.column || column >= chunk.column + chunk.columns) return;
+            const place = (row - chunk.row) * chunk.columns + column - chunk.column;
+            const update = op === 'update' || (op === 'mixed' && slots[slot]!.update === 1);
+            expected.memories[slot]![place] = (update ? expected.memories[slot]![place]! : 0) + exact[row * SHAPE.n + column]!;
+            expected.counters[slots[slot]!.counter + Math.floor(lane / WAVEFRONT)]! += 1;
+          });
+        }
+    }
+  }
+
+  const entries = order.map(({ workgroup, slots }) => ({ workgroup, ...Object.fromEntries(slots.flatMap(({ counter, update }, slot) => [[`counter${slot}`, counter], [`update${slot}`, update]])) }));
+  const rectangles = Object.fromEntries(chunks.flatMap((chunk, slot) => (['row', 'rows', 'column', 'columns'] as const).map((field) => [`${field}${slot}`, chunk[field]])));
+  const bindings = { 0: records(code, 'TwEntry', entries), 1: counters, 2: { uniform: records(code, 'TwSlots', [rectangles]) }, ...Object.fromEntries(memories.map((memory, slot) => [slot + 3, memory])) };
+  const found = lockstep(lowerPrivate(code, lanes), INSTRUMENTED_ENTRY, [order.length, 1, 1], { 0: { 0: a, 1: b }, 1: bindings });
+  return { found, actual: { memories: memories.map((memory) => [...memory]), counters: [...counters] }, expected };
+}
+
+/** Virtual workgroups in no order; no two parts share a counter. */
+const orderOf = (workgroups: readonly number[], slots: number): Entry[] =>
+  workgroups.map((workgroup, at) => ({ workgroup, slots: Array.from({ length: slots }, (_, slot) => ({ counter: 8 * (at + 3 * slot), update: (at + slot) % 2 })) }));
+
+/** Workgroups of the 2 × 3 grid: 0 and 3 lie in columns 0..3, 1 and 4 in 4..7, 2 and 5 in 8..9; 0, 1 and 2 in rows 0..3. */
+const DISPATCHES = (['rows', 'columns', 'columns of a batch'] as const).flatMap((cut) =>
+  (['store', 'update', 'mixed'] as const).flatMap((op): Omit<Dispatched, 'name'>[] => [
+    { cut, op, guard: false, chunks: [WHOLE[cut]], order: orderOf(cut === 'columns of a batch' ? [1] : [1, 0], 1) },
+    { cut, op, guard: true, chunks: [CHUNKS[cut][1]], order: orderOf(cut === 'rows' ? [4, 1] : [5, 0], 1) },
+    { cut, op, guard: true, chunks: CHUNKS[cut], order: orderOf(cut === 'rows' ? [2, 0, 1] : [3, 0], 2) },
+  ]),
+);
+
+describe.each(INTERPRETED.filter((name) => kernelNamed(name)!.tileProblem(TILE) === undefined))('%s, instrumented', (name) => {
+  test.each(DISPATCHES)('$cut, $op, $chunks.length chunks bound, guard $guard: memories and counters are right', (dispatch) => {
+    const { found, actual, expected } = tracked({ name, ...dispatch });
+    expect(found).toEqual(CLEAN);
+    expect(actual).toEqual(expected);
+    expect(actual.counters.some((count) => count !== 7)).toBe(true);
+  });
+
+  test.each([0, 'all'] as const)('workgroup %s muted: it stores nothing and counts nothing', (muted) => {
+    const { found, actual, expected } = tracked({ name, cut: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2), muted });
+    expect(found).toEqual(CLEAN);
+    expect(actual).toEqual(expected);
+  });
+});
+
+describe('instrumented, red', () => {
+  const batch: Dispatched = { name: 'gemm-register', cut: 'columns of a batch', op: 'mixed', guard: true, chunks: [CHUNKS['columns of a batch'][1]], order: orderOf([5, 0], 1) };
+  const straddling: Dispatched = { name: 'gemm-register', cut: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2) };
+
+  test('two invocations that update one place', () => {
+    const source = SHADERS.outputSpace.replaceAll('tw_chunk$p[place]', 'tw_chunk$p[place / 4u]');
+    expect(source).not.toBe(SHADERS.outputSpace);
+    expect(tracked(straddling, source).found.races.length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['counters', 'a counter that knows no wavefronts', ' + lane / TW_WAVEFRONT], tw_landed$p', '], tw_landed$p'],
+    ['counters', 'a count that misses stores', 'tw_landed$p += 1u;', 'tw_landed$p = 1u;'],
+    ['memories', 'a place that forgets where the chunk begins', 'tw_slots.columns$p + column - tw_slots.column$p;', 'tw_slots.columns$p + column % tw_slots.columns$p;'],
+    ['memories', 'an op bit that is turned round', '.update$p != 0u', '.update$p == 0u'],
+  ] as const)('%s: %s', (what, _, from, to) => {
+    const { actual, expected } = tracked(straddling, broken(SHADERS.outputSpace, from, to));
+    expect(actual[what]).not.toEqual(expected[what]);
+  });
+
+  test.each([
+    ['a guard that knows no rows', 'row - tw_slots.row$p < tw_slots.rows$p && ', ''],
+    ['a place that counts rows from the first matrix', '(row - tw_slots.row$p) * tw_slots.columns$p', 'row * tw_slots.columns$p'],
+  ] as const)('columns of a batch: %s', (_, from, to) => {
+    const source = broken(SHADERS.outputSpace, from, to);
+    // A place behind the end of the chunk is more than the interpreter takes.
+    expect(() => {
+      const { actual, expected } = tracked(batch, source);
+      expect(actual).toEqual(expected);
+    }).toThrow();
+  });
+});

@@ -1,7 +1,7 @@
 // What Freivalds' test (verify/projection.ts) needs of a run: Σ_d A_d·(B_d·x) of its generated operands modulo the prime,
 // found on the GPU from the hash alone, in memory that grows with m, n and K and not with their products; and what
 // the epilogue makes of it.
-import { Arena, readBack, type Gpu } from '../gpu/gpu.ts';
+import { Arena, readBack, type Gpu, type Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { SHADERS } from '../gpu/shaders.ts';
@@ -30,12 +30,20 @@ export function projectionBytes({ gemm: { m, n, kTotal }, devices }: Spec, batch
   return VECTORS * 4 * (n + batch * kTotal + devices * batch * m) + 2 * devices * batch * ALIGNMENT;
 }
 
-/** @param vectors n × VECTORS @returns Σ_d A_d·(B_d·x), batch·m × VECTORS residues */
-export async function projectedOperands(gpu: Gpu, spec: Spec, batch: number, vectors: Int32Array<ArrayBuffer>, progress: (done: number) => void): Promise<Float64Array> {
-  const { gemm: { m, n, kTotal }, devices, seed, operands } = spec;
-  if (operands.kind !== 'exact') return new Float64Array(0);
+/** Compiled once per range; a run does it ahead, with its other kernels, so that no measured time has it. */
+export async function projectionKernels(gpu: Gpu, { operands }: Pick<Spec, 'operands'>): Promise<{ readonly code: string; readonly project: Kernel; readonly settle: Kernel } | null> {
+  if (operands.kind !== 'exact') return null;
   const { code } = specialise(SHADERS.projection, { RANGE: operands.range, VECTORS, ROWS });
   const [project, settle] = await Promise.all([gpu.kernel('projection', code, 'project'), gpu.kernel('projection, settled', code, 'settle')]);
+  return { code, project, settle };
+}
+
+/** @param vectors n × VECTORS @returns Σ_d A_d·(B_d·x), batch·m × VECTORS residues */
+export async function projectedOperands(gpu: Gpu, spec: Spec, batch: number, vectors: Int32Array<ArrayBuffer>, progress: (done: number) => void): Promise<Float64Array> {
+  const { gemm: { m, n, kTotal }, devices, seed } = spec;
+  const kernels = await projectionKernels(gpu, spec);
+  if (kernels === null) return new Float64Array(0);
+  const { code, project, settle } = kernels;
   const layout = structLayout(code, 'Params');
   const arena = new Arena(gpu);
   try {

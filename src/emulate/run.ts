@@ -26,6 +26,7 @@ import { runFused } from './fused.ts';
 import { checkNeeds, Gemms } from './gemms.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
 import { measured, Stopwatch, withReport, type Note } from './measured.ts';
+import { projectionKernels } from './projection.ts';
 import { checkLinear } from './linearity.ts';
 import { laidOut, operandSource, type DeviceMatrices } from './operands.ts';
 import { replayed } from './replayed.ts';
@@ -76,6 +77,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     notes.push({ path: 'check.mode', reason: `--check ${choice}: ${reason}` });
     checkMemory(estimateMemory(spec, plan, baseline, gemms, choice), memoryLimit, spec);
 
+    if (choice === 'projection') await projectionKernels(gpu, spec);
     const clock = new Stopwatch(gpu);
     const memory = allocate(arena, spec, plan, gemms.text, bindings);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);

@@ -2,6 +2,7 @@
 // whole runs for what is not in a unit, then pairs.
 import { bug, TilewireError } from '../../src/errors.ts';
 import { runSpec } from '../../src/emulate/run.ts';
+import { traitsOf } from '../../src/gpu/adapter.ts';
 import { Arena, Gpu } from '../../src/gpu/gpu.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { Spec } from '../../src/spec/spec.ts';
@@ -13,7 +14,7 @@ import type { Work } from './parts.ts';
 import { MODES, type TriggerMode } from './prepared.ts';
 import type { Breakdown, FusedModeResult, FusedResult } from './results.ts';
 import { controlled, median, pairsWithin, spreadOf, TRIES, wholeOf, type Spread } from './statistics.ts';
-import { tournament } from './tournament.ts';
+import { tournament, type Ranked } from './tournament.ts';
 import { idleOf, unitsOf, type WholeRun } from './units.ts';
 
 export interface FusedBenchJob extends FusedJob {
@@ -42,7 +43,7 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
   const { ranked, tried } = await tournament(gpu, job, await candidatesFor(job, job.devices, job.tiles), () => isWithin(0.12));
   const [fastest] = ranked;
   say(`plain: ${nameOf(fastest.choice)} is the fastest of ${tried}, ${(2 * job.m * job.n * job.k / fastest.ms / 1e6).toFixed(2)} GFLOP/s`);
-  const { choice, candidates } = await fusedChoice(gpu, job, ranked.slice(0, 3).map((one) => one.choice), () => isWithin(0.2), say);
+  const { choice, candidates } = await fusedChoice(gpu, job, ranked, () => isWithin(0.25), say);
   const memory = isWithin(0.3) ? await memoryOf(gpu, job, choice) : null;
   say(memory === null ? 'no time for a checked run: its memory is not measured' : `a checked run is right; peak memory ${memory.peakMemoryRatio.toFixed(3)} of operands and outputs`);
   const arena = new Arena(gpu);
@@ -142,9 +143,12 @@ export function perTrigger(runs: readonly PairedRun[]): number | null {
 }
 
 /** Of the product's default and these, the one that is fastest when fused: a few units each, all against the plain parts of the first. */
-async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readonly BuiltIn[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
-  const { kernel } = await resolveSpec(job);
-  const all = new Map([fastest, kernel, ...others].map((one) => [nameOf(one), one]));
+async function fusedChoice(gpu: Gpu, job: FusedJob, ranked: readonly Ranked[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
+  const { kernel } = await resolveSpec(job, await traitsOf(gpu));
+  const [{ choice: fastest }] = ranked;
+  // Those that leave few cores idle at the end of a stage first: it costs a large tile more than it is ahead of a smaller one.
+  const likely = await Promise.all(ranked.map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
+  const all = new Map([...likely.toSorted((one, other) => one.ms - other.ms).slice(0, 3).map(({ choice }) => choice), kernel].map((one) => [nameOf(one), one]));
   const candidates: { name: string; ratio: number }[] = [];
   for (const [name, one] of all) {
     if (candidates.length > 0 && !isTimeLeft()) break;
@@ -154,6 +158,15 @@ async function fusedChoice(gpu: Gpu, job: FusedJob, [fastest, ...others]: readon
   }
   const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
   return { choice: all.get(best.name)!, candidates };
+}
+
+/** Rounds of the cores' workgroups in the stages of the first chunk, over what there would be if the last round of each stage were full. */
+function idleCores({ gemm: { m, n }, chunk, devices, kernel, stageTiles }: Spec & { kernel: BuiltIn }): number {
+  const cores = navigator.hardwareConcurrency;
+  const [rows, columns] = chunk === 'rows' ? [Math.ceil(m / devices), n] : [m, Math.ceil(n / devices)];
+  const tiles = Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n);
+  const rounds = Math.floor(tiles / stageTiles) * Math.ceil(stageTiles / cores) + Math.ceil((tiles % stageTiles) / cores);
+  return (rounds * cores) / tiles;
 }
 
 /** Of a few pairs: where so little is measured, the least of each side says more than a median, for other programs only add time. */
@@ -207,7 +220,7 @@ async function checkOverFused(gpu: Gpu, job: FusedBenchJob, leftMs: number): Pro
   const timesOf = ({ measured }: RunReport): unknown[] => CHECK_FIELDS.map((field) => (measured as unknown as Record<string, unknown>)[field]);
   const small = await runSpec(gpu, await resolveSpec({ m: 32, n: 64, k: 16, devices: 2 }), how);
   if (!timesOf(small.report).every((ms) => typeof ms === 'number')) return none(`a run's report does not time ${CHECK_FIELDS.join(', ')}`);
-  const spec = await resolveSpec({ ...job, m: job.checkTokens });
+  const spec = await resolveSpec({ ...job, m: job.checkTokens }, await traitsOf(gpu));
   if ((2 * spec.gemm.m * spec.gemm.n * spec.gemm.kTotal) / SLOWEST > leftMs) return none(`no time left for a run of ${job.checkTokens} tokens`);
   const { report } = await runSpec(gpu, spec, how);
   if (report.failures.length > 0) throw bug('the run is wrong', { lines: report.failures.map(({ message }) => message) });

@@ -81,6 +81,11 @@ export async function pairedRun(prepared: Prepared, { plain, clock, units: count
     if (due.length === 2) control.push(rates[due[0]][0].msPerFlop / rates[due[1]][0].msPerFlop);
   };
   const run = await prepared.run({ ...how, beforeSubmit: rest });
+  if (ends.length < units) {
+    // Nothing came behind the last unit, no counters to read and nothing to drain: it ended with its last pass.
+    await rest(starts[units]);
+    ends[units - 1] = run.groups.reduce((end, { epoch, interval }) => (epoch < starts[units] ? Math.max(end, interval!.end) : end), -Infinity);
+  }
   const pairs = rates.map((of, unit): Pair => {
     const times = unitTimes(run.groups, starts[unit], starts[unit + 1], ends[unit]);
     return { unit: times, plainMs: of.map((rate) => plainMs(times, rate)), plainGemmMs: of.map(({ msPerFlop }) => times.flops * msPerFlop) };

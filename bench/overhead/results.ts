@@ -15,6 +15,8 @@ export interface TrackedShapeResult {
   readonly sliceMs: number;
   readonly workgroups: number;
   readonly ratio: Sampled;
+  /** Its median on each of the devices that the pairs are from. */
+  readonly instances: readonly number[];
   readonly control: Control;
   readonly controls: readonly number[];
   /** How it grows: other ops, slots and tiles, fewer pairs. */

@@ -1,6 +1,7 @@
 // How fused over plain parts grows with the number of devices, either way of cutting the chunks; at each, the tile with the best fused time.
 import { TilewireError } from '../../src/errors.ts';
 import { extraFlops } from '../../src/emulate/dispatches.ts';
+import { traitsOf } from '../../src/gpu/adapter.ts';
 import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
@@ -40,7 +41,7 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
   // A whole run, and one more in turn with its plain parts by two kernels; fused costs more than plain.
   const leastMs = 1.15 * fastest.ms * job.devices * 4;
   if (Date.now() + leastMs > job.hardDeadline) throw new TilewireError('TIMEOUT', 'no time for a run and its pairs', { actual: `${(leastMs / 1000).toFixed(0)} s`, limit: `${((job.hardDeadline - Date.now()) / 1000).toFixed(0)} s`, fix: 'give --minutes N, or --only scaling' });
-  const wanted = await fusedCandidates(job, [fastest.choice, ...plainChoices], job.candidates);
+  const wanted = await fusedCandidates(gpu, job, [fastest.choice, ...plainChoices], job.candidates);
   const candidates: { name: string; ratio: number; straddling: number; choice: BuiltIn }[] = [];
   for (const choice of wanted) {
     if (candidates.length > 0 && (Date.now() - started > 0.45 * budget || Date.now() + leastMs > job.hardDeadline)) break;
@@ -124,8 +125,8 @@ async function withPrepared<T>(gpu: Gpu, job: FusedJob, choice: BuiltIn, plain: 
 }
 
 /** What is worth being tried fused: what `run` would take, what is fastest plain, and tiles that divide the chunks or reach over few of them. */
-async function fusedCandidates(job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
-  const { kernel } = await resolveSpec(job);
+async function fusedCandidates(gpu: Gpu, job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
+  const { kernel } = await resolveSpec(job, await traitsOf(gpu));
   const names = new Map<string, BuiltIn>();
   for (const choice of [kernel, ...fast]) names.set(nameOf(choice), choice);
   // The defaults of the kernel that is fastest, for either way of cutting.

@@ -27,11 +27,12 @@ export function tableOf(results: OverheadResults): string[] {
 function trackedLines(shapes: readonly TrackedShapeResult[]): string[] {
   return [
     'tracked over plain: GPU time of the instrumented kernel (one chunk slot, store) over the kernel as it is, same tile, same workgroups, slices in turn;',
-    '  median of the ratios and its 95 % interval by order statistics; control: the plain kernel over itself in the same rounds',
-    ...shapes.flatMap(({ shape, kernel, axis, sliceMs, workgroups, ratio, control, more, plain, tried, refused }) => [
+    '  median of the ratios of all devices (each compiled anew) and its 95 % interval by order statistics; control: the plain kernel over itself in the same rounds',
+    ...shapes.flatMap(({ shape, kernel, axis, sliceMs, workgroups, ratio, instances, control, more, plain, tried, refused }) => [
       line(shape, spread(ratio), `bar ≤ ${BARS.tracked} (upper end): ${verdict(verdictOf(ratio, ratio.upper, BARS.tracked, control.failed), ratio)}`, controlText(control)),
       `    ${kernel}, chunks by ${axis}, slices of ${workgroups} workgroups, ${sliceMs.toFixed(1)} ms; fastest of ${tried}: ${plain.map(({ name, gflops }) => `${name} ${gflops.toFixed(2)} GFLOP/s`).join(', ')}`,
       ...refused.map((reason) => `    not compiled: ${reason}`),
+      `    ${'by device'.padEnd(44)} ${instances.map((one) => one.toFixed(3)).join(' ')}`,
       ...more.map(({ what, ratio: of }) => `    ${what.padEnd(44)} ${spread(of)}${isQuirk(of.median) ? `  ${quirkText(of)}` : ''}`),
     ]),
     '',

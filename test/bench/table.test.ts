@@ -5,7 +5,7 @@ import { jsonOf, tableOf, type OverheadResults } from '../../bench/overhead/tabl
 
 const good = { median: 1.002, failed: false };
 const tracked = (shape: string, median: number, upper: number, control = good): TrackedShapeResult => ({
-  shape, kernel: 'gemm-register 32x28x2', axis: 'rows', sliceMs: 9.7, workgroups: 40, ratio: { median, lower: median - 0.01, upper, pairs: 120 }, control, controls: [control.median],
+  shape, kernel: 'gemm-register 32x28x2', axis: 'rows', sliceMs: 9.7, workgroups: 40, ratio: { median, lower: median - 0.01, upper, pairs: 120 }, instances: [median - 0.02, median + 0.02], control, controls: [control.median],
   more: [{ what: '2 slots', ratio: { median: 0.93, lower: 0.9, upper: 0.96, pairs: 24 } }], plain: [{ name: 'gemm-register 32x28x2', gflops: 8.1 }], tried: 23, refused: ['gemm-x 8x8x2: no shader-f16'],
 });
 const breakdown = { gemm: 1.02, moved: 1.3, moving: 0.03, idle: 0.004 };

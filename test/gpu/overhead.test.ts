@@ -43,16 +43,23 @@ gpuTest('fused over plain parts: the steps of whole runs, each with its plain pa
   const result = valueOf(await page.evaluate((of) => window.tilewireOverhead.fused(of), { ...job, name: 'tiny', pairs: 8, wholeRuns: 2, tiles: 1, deadline: soon(), checkTokens: null }));
   expect(result).toMatchObject({ units: 4, areSteps: true, wholeRuns: 2, checkOverFused: null });
   expect(result.memory?.peakMemoryRatio).toBeGreaterThan(1);
-  const [mode] = result.modes;
-  expect(mode.units.pairs).toBe(8);
-  expect(mode.controlPairs).toBeGreaterThan(0);
-  // Set-up and drain only add.
-  expect(mode.whole.median).toBeGreaterThan(0);
-  expect(mode.gpuBusy).toBeGreaterThan(0);
-  expect(mode.gpuBusy).toBeLessThanOrEqual(1);
-  expect(mode.breakdown.idle).toBeGreaterThanOrEqual(0);
-  expect(mode.breakdown.idle).toBeLessThan(1);
-  expect(mode.hostMicrosecondsPerTrigger).toBeGreaterThan(0);
+  expect(result.modes.map(({ mode }) => mode)).toEqual(['host', 'device']);
+  for (const { units, controlPairs, whole, gpuBusy, breakdown, stageEfficiency } of result.modes) {
+    expect(units.pairs).toBe(8);
+    expect(controlPairs).toBeGreaterThan(0);
+    for (const { lower, median, upper } of [units, whole, stageEfficiency]) {
+      expect(lower).toBeGreaterThan(0);
+      expect(lower).toBeLessThanOrEqual(median);
+      expect(median).toBeLessThanOrEqual(upper);
+    }
+    expect(gpuBusy).toBeGreaterThan(0);
+    expect(gpuBusy).toBeLessThanOrEqual(1);
+    expect(breakdown.idle).toBeGreaterThanOrEqual(0);
+    expect(breakdown.idle).toBeLessThan(1);
+  }
+  const [host, device] = result.modes;
+  expect(host.hostMicrosecondsPerTrigger).toBeGreaterThan(0);
+  expect(device.hostMicrosecondsPerTrigger).toBe(0);
 });
 
 gpuTest('scaling: chunks that tiles straddle, and a tile chosen by its fused time', async (page) => {

@@ -11,7 +11,7 @@ test.each<[string, Partial<TriggerCost>, Partial<typeof shape>, 'host' | 'device
   ['cheap indirect dispatches', { indirectUs: 10 }, {}, 'device'],
   ['a little cheaper, which noise may turn round', { indirectUs: 15 }, {}, 'host'],
   ['the look counts', { indirectUs: 10, lookUs: 81 }, {}, 'host'],
-  ['epochs so short that the counters come late', {}, { epochUs: 50 }, 'device'],
+  ['epochs so short that the counters come late', { readbackUs: 600 }, { epochUs: 50 }, 'device'],
   ['a slow readback, with a lag that hides it', { readbackUs: 5000 }, { epochUs: 3000 }, 'host'],
   ['the same with less lag', { readbackUs: 5000 }, { epochUs: 3000, lag: 1 }, 'device'],
   ['a draw', { indirectUs: 20, lookUs: 0 }, {}, 'host'],

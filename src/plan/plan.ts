@@ -41,9 +41,13 @@ export function settled(draft: SpecDraft, footprint: Footprint): Spec {
 
 /** Expands the Spec's collective over the footprint's tiles. */
 export function planOf(spec: Pick<Spec, 'devices' | 'algorithm' | 'chunk' | 'stageTiles' | 'triggerTiles'>, footprint: Footprint): Plan {
-  const mapping = batched(REDUCE_SCATTER[spec.algorithm](spec.devices), footprint.batch);
-  const tiling = tilingOf(footprint, spec.chunk, spec.devices, spec.triggerTiles);
-  return { devices: spec.devices, mapping, tiling, stages: mapping.order.map((order) => stagesOf(tiling, order, spec.stageTiles)), twins: footprint.twins };
+  return planOfTiling(spec, tilingOf(footprint, spec.chunk, spec.devices, spec.triggerTiles), footprint);
+}
+
+/** The same over a tiling that is known without a footprint (grid-tiling.ts). */
+export function planOfTiling({ devices, algorithm, stageTiles }: Pick<Spec, 'devices' | 'algorithm' | 'stageTiles'>, tiling: Tiling, { batch, twins }: Pick<Footprint, 'batch' | 'twins'> = { batch: 1, twins: [] }): Plan {
+  const mapping = batched(REDUCE_SCATTER[algorithm](devices), batch);
+  return { devices, mapping, tiling, stages: mapping.order.map((order) => stagesOf(tiling, order, stageTiles)), twins };
 }
 
 function stagesOf(tiling: Tiling, order: readonly number[], stageTiles: number): Stage[] {

@@ -15,7 +15,7 @@ export interface RoundRobin {
 
 export interface ComputeFirst {
   readonly policy: 'compute-first';
-  /** Communication that waited so long since its last turn has the next one. */
+  /** An access of communication that has waited so long goes first. By age and not by turns, so that it means the same at any granule. */
   readonly starvationPs: number;
 }
 
@@ -50,7 +50,6 @@ export class Arbiter {
   readonly #communication: number;
   /** Place in the round: turns of compute, then those of communication. */
   #turn = 0;
-  #lastCommunication = 0;
 
   constructor(readonly arbitration: Arbitration) {
     const turns = arbitration.policy === 'round-robin';
@@ -75,15 +74,15 @@ export class Arbiter {
   choose(now: number, compute: boolean, communication: boolean, since: number, occupancy: number): number {
     if (!communication) return compute ? this.#computes() : NOBODY;
     if (this.#compute > 0) {
-      if (!compute) return this.#communicates(now);
-      return this.#turn < this.#compute ? this.#computes() : this.#communicates(now);
+      if (!compute) return this.#communicates();
+      return this.#turn < this.#compute ? this.#computes() : this.#communicates();
     }
-    if (now - Math.max(since, this.#lastCommunication) >= this.#starvationPs) {
+    if (now - since >= this.#starvationPs) {
       this.counts.starved++;
-      return this.#communicates(now);
+      return this.#communicates();
     }
     if (compute) return COMPUTE;
-    if (occupancy < this.thresholdBytes || occupancy === 0) return this.#communicates(now);
+    if (occupancy < this.thresholdBytes || occupancy === 0) return this.#communicates();
     this.counts.heldBack++;
     return NOBODY;
   }
@@ -93,8 +92,7 @@ export class Arbiter {
     return COMPUTE;
   }
 
-  #communicates(now: number): number {
-    this.#lastCommunication = now;
+  #communicates(): number {
     // A turn that the other side did not want is over.
     if (this.#turn < this.#compute) this.#turn = this.#compute;
     if (++this.#turn >= this.#compute + this.#communication) this.#turn = 0;

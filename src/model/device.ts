@@ -22,7 +22,8 @@ export const CREDIT = 2;
 export const COMPUTED = 3;
 export const SET_UP = 4;
 export const STAGE = 5;
-export const ARRIVAL = 6;
+export const FILLED = 6;
+export const ARRIVAL = 7;
 
 /** Where output goes: into the LLC, as plain stores past it, or as near-memory updates past it. */
 export type Writes = 'cached' | 'stores' | 'updates';
@@ -97,6 +98,7 @@ export class Device implements ComputeHost {
     else if (kind === CREDIT) this.links[payload].credited();
     else if (kind === SET_UP) this.dma.isSetUp();
     else if (kind === STAGE) this.compute.launched();
+    else if (kind === FILLED) this.#filled(payload);
     else this.#arrived(kind - ARRIVAL);
     this.#pump();
   }
@@ -175,13 +177,19 @@ export class Device implements ComputeHost {
     const subject = what >>> KIND_BITS;
     if (kind === FILL) {
       if (--this.#remaining[subject] > 0) return;
-      this.llc.filled(subject, this.#input.blockBytes(subject));
-      this.compute.filled(subject);
+      const { heap, device, settings: { readLatencyPs } } = this.#input;
+      if (readLatencyPs === 0) this.#filled(subject);
+      else heap.add(heap.time + readLatencyPs, FILLED, device, subject);
     } else if (kind === LOCAL_UPDATE || kind === REMOTE_UPDATE || kind === DMA_UPDATE) this.#landed(kind, subject, size, from);
     else if (kind === DMA_READ) {
       const to = this.#targetOf(subject);
       this.#link(to).send(DMA_UPDATE | (subject << KIND_BITS), size, to);
     } else if (kind === READ || kind === RECEIVED) throw bug('a collective kernel’s access in a GEMM');
+  }
+
+  #filled(block: number): void {
+    this.llc.filled(block, this.#input.blockBytes(block));
+    this.compute.filled(block);
   }
 
   #landed(kind: number, piece: number, bytes: number, from: number): void {

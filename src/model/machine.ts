@@ -48,7 +48,9 @@ const parametersSchema = z.strictObject({
   straddleSteps: sourced(z.boolean()),
   granuleBytes: sourced(count.min(64)),
   queueBytes: sourced(count),
+  readLatencyNs: sourced(ns),
   updateFactor: sourced(z.number().min(1)),
+  interleavePenalty: sourced(ns),
   separateStoreQueue: sourced(z.boolean()),
   roundRobinCompute: sourced(count),
   roundRobinCommunication: sourced(count),
@@ -133,10 +135,11 @@ export function arbitrationOf({ roundRobinCompute, roundRobinCommunication, star
 /** What the engine runs. */
 export function settingsOf(machine: Machine, parameters: Parameters, policy: ArbitrationPolicy): Settings {
   const { cus, clockGHz, flopsPerClockPerCu, llcBytes, topology, nodeDevices } = machine;
-  const { prefetch, workgroupsPerCu, stageBarrier, straddleSteps, queueBytes, updateFactor, linkQueueBytes, incomingBytes, dmaWindowBytes, dmaReadBytes, collectiveWindowBytes, granuleBytes, elementBytes, separateStoreQueue } = parameters;
+  const { prefetch, workgroupsPerCu, stageBarrier, straddleSteps, queueBytes, updateFactor, interleavePenalty, linkQueueBytes, incomingBytes, dmaWindowBytes, dmaReadBytes, collectiveWindowBytes, granuleBytes, elementBytes, separateStoreQueue } = parameters;
   return {
-    cus, llcBytes, topology, nodeDevices, prefetch, workgroupsPerCu, stageBarrier, straddleSteps, queueBytes, updateFactor, linkQueueBytes, incomingBytes, dmaWindowBytes, dmaReadBytes, collectiveWindowBytes, granuleBytes, elementBytes, separateStoreQueue,
+    cus, llcBytes, topology, nodeDevices, prefetch, workgroupsPerCu, stageBarrier, straddleSteps, queueBytes, updateFactor, interleavePenalty, linkQueueBytes, incomingBytes, dmaWindowBytes, dmaReadBytes, collectiveWindowBytes, granuleBytes, elementBytes, separateStoreQueue,
     cuFlops: flopsPerClockPerCu * clockGHz * 1e9 * parameters.efficiency,
+    readLatencyPs: Math.round(parameters.readLatencyNs * 1e3),
     memoryBandwidth: machine.memoryGBs * 1e9,
     linkBandwidth: machine.linkGBs * 1e9,
     linkLatencyPs: Math.round(machine.linkLatencyNs * 1e3),

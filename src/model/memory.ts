@@ -27,6 +27,11 @@ export interface MemorySettings {
   readonly memoryBandwidth: number;
   readonly queueBytes: number;
   readonly updateFactor: number;
+  /**
+   * What an access costs more, as a share of its time, when the one before it was of the other side (compute, communication): each
+   * side finds the rows that it opened closed again. By bytes, so that it means the same at any granule.
+   */
+  readonly interleavePenalty: number;
 }
 
 /** DRAM traffic over time: bytes by kind, `bins[kind · count + bin]`. */
@@ -50,6 +55,8 @@ export class Memory {
   readonly #rate: Rate;
   readonly #factor: Float64Array;
   readonly #queueBytes: number;
+  readonly #penalty: number;
+  #lastSide = NOBODY;
   #storesNext = false;
   #dmaNext = false;
 
@@ -61,6 +68,7 @@ export class Memory {
     this.arbiter = new Arbiter(arbitration);
     this.#rate = new Rate(settings.memoryBandwidth);
     this.#queueBytes = settings.queueBytes;
+    this.#penalty = settings.interleavePenalty;
     this.#factor = new Float64Array(KINDS).fill(1);
     for (const kind of [LOCAL_UPDATE, REMOTE_UPDATE, DMA_UPDATE]) this.#factor[kind] = settings.updateFactor;
   }
@@ -100,9 +108,13 @@ export class Memory {
     if (this.serving || queue.length === 0) return -1;
     this.serving = true;
     const kind = queue.what & KIND_MASK;
-    this.waits[this.#queueStream.what].add(now - queue.since);
+    const stream = this.#queueStream.what;
     this.#queueStream.shift();
-    const ps = this.#rate.take(Math.round(queue.size * this.#factor[kind]));
+    this.waits[stream].add(now - queue.since);
+    const side = stream <= STORES ? COMPUTE : COMMUNICATION;
+    const changes = this.#lastSide !== NOBODY && side !== this.#lastSide;
+    this.#lastSide = side;
+    const ps = this.#rate.take(Math.round(queue.size * this.#factor[kind] * (changes ? 1 + this.#penalty : 1)));
     this.busyPs += ps;
     return now + ps;
   }

@@ -17,6 +17,8 @@ export interface ComputeSettings {
   /** A stage holds tiles of several steps, where its step has too few left. */
   readonly straddleSteps: boolean;
   readonly llcBytes: number;
+  /** From the memory's end of a read to its operand in a CU. */
+  readonly readLatencyPs: number;
 }
 
 export interface LinkSettings {

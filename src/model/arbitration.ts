@@ -22,7 +22,7 @@ export interface ComputeFirst {
 export interface Mca {
   readonly policy: 'mca';
   readonly starvationPs: number;
-  /** By memory intensity, ascending: the first whose `upTo` is not exceeded counts; bytes in the queue, null for no threshold. */
+  /** By memory intensity, ascending: the first whose `upTo` is not exceeded counts; bytes in the queue, at least one, null for no threshold. */
   readonly thresholds: readonly { readonly upTo: number; readonly bytes: number | null }[];
 }
 
@@ -82,7 +82,7 @@ export class Arbiter {
       return this.#communicates();
     }
     if (compute) return COMPUTE;
-    if (occupancy < this.thresholdBytes || occupancy === 0) return this.#communicates();
+    if (occupancy < this.thresholdBytes) return this.#communicates();
     this.counts.heldBack++;
     return NOBODY;
   }

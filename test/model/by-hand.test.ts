@@ -76,3 +76,15 @@ test('a link that is full holds the workgroup that stores', () => {
   expect(full.gemmPs).toBeGreaterThan(open.gemmPs);
   expect(full.timePs).toBeGreaterThanOrEqual(open.timePs);
 });
+
+test('stages take tiles of the next step where their own has too few left, unless each step begins anew', () => {
+  const stagesOf = (more: object): number => fusedRun(column(2, 3), { ...PLAIN, cus: 2, ...more }, { k: 8 }).devices[0].stages;
+  expect([stagesOf({}), stagesOf({ straddleSteps: false })]).toEqual([3, 4]);
+});
+
+test('a DMA asks for no more than its queue of reads and its window hold', () => {
+  // A memory so slow that reads wait: those that wait behind fewer others wait less.
+  const waitOf = (more: object): number => fusedRun(column(3, 4), { ...PLAIN, cus: 4, memoryBandwidth: 1e10, queueBytes: 1, ...more }, { k: 8 }).devices[0].waits.dma.p99Ps;
+  expect(waitOf({ dmaReadBytes: 64 })).toBeLessThan(waitOf({}));
+  expect(waitOf({ dmaWindowBytes: 64 })).toBeLessThan(waitOf({}));
+});

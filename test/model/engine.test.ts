@@ -46,7 +46,7 @@ test('any Plan on any machine: complete, causal, balanced, with the triggers and
 
 test.each(Array.from({ length: 64 }, (_, index) => index + 1))('%i devices: bytes by the closed forms, chunks unequal and empty', (devices) => {
   for (const [m, n, axis] of [[2 * devices + 3, 5, 'rows'], [5, 1 + Math.floor(devices / 2), 'columns']] as const)
-    for (const algorithm of ['ring', 'direct'] as const) {
+    for (const algorithm of devices % 9 === 1 || devices < 9 ? (['ring', 'direct'] as const) : (['ring'] as const)) {
       const plan = planOfTiling({ devices, algorithm, stageTiles: 1000 }, gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
       const run = fusedRun(plan, { ...PLAIN, topology: algorithm === 'ring' ? 'ring' : 'fully-connected' });
       expect(run.devices.map(({ served, linkBytes }) => ({ storeBytes: served[LOCAL_UPDATE], transferBytes: served[DMA_READ], linkBytes, reductionBytes: served[REMOTE_UPDATE] + served[DMA_UPDATE] }))).toEqual(expectedLedger(algorithm, plan));

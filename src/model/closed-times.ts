@@ -15,7 +15,7 @@ function termsOf({ chunkBytes, conditions: { machine } }: Subject): Terms {
   return { devices: chunkBytes.length, chunkPs: (chunk / machine.linkGBs) * 1e3, latencyPs: machine.linkLatencyNs * 1e3, memoryPs: (chunk / machine.memoryGBs) * 1e3 };
 }
 
-export const expectedTime = {
+export const closedTimes = {
   /** (N − 1)(C/B + L) + 3C/W */
   reduceScatter(subject: Subject): number {
     const { devices, chunkPs, latencyPs, memoryPs } = termsOf(subject);
@@ -30,5 +30,11 @@ export const expectedTime = {
   pipelinedReduceScatter(subject: Subject): number {
     const { devices, chunkPs, latencyPs } = termsOf(subject);
     return devices === 1 ? 0 : Math.round((devices - 1) * chunkPs + latencyPs);
+  },
+  /** L + S/B: what a switch that reduces takes for the whole output */
+  inSwitch(subject: Subject): number {
+    const { devices, latencyPs } = termsOf(subject);
+    const bytes = subject.chunkBytes.reduce((sum, of) => sum + of, 0);
+    return devices === 1 ? 0 : Math.round(latencyPs + (bytes / subject.conditions.machine.linkGBs) * 1e3);
   },
 };

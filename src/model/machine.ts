@@ -66,6 +66,7 @@ const parametersSchema = z.strictObject({
   trackerWays: sourced(count),
   collectiveWindowBytes: sourced(count),
   cuCopyGBs: sourced(positive.nullable()),
+  pollNs: sourced(ns),
   launchNs: sourced(ns),
 });
 
@@ -94,9 +95,10 @@ export function parseMachine(json: unknown, path: string): MachineFile {
 
 export function parseParameters(json: unknown, path: string): ParameterFile {
   const file = parsed(parametersSchema, json, path, 'parameter set');
-  const { granuleBytes, elementBytes, tileM, tileN, wavesM, wavesN } = valuesOf(file);
+  const { granuleBytes, elementBytes, incomingBytes, tileM, tileN, wavesM, wavesN } = valuesOf(file);
   const lines = [
     ...(granuleBytes % elementBytes === 0 ? [] : [`granuleBytes: ${granuleBytes} is no whole number of elements of ${elementBytes} bytes`]),
+    ...(incomingBytes >= granuleBytes ? [] : [`incomingBytes: ${incomingBytes} has no room for one granule of ${granuleBytes}`]),
     ...(tileM % wavesM === 0 && tileN % wavesN === 0 ? [] : [`wavesM, wavesN: ${wavesM} x ${wavesN} wavefronts do not divide a tile of ${tileM} x ${tileN}`]),
   ];
   if (lines.length > 0) throw badFile(path, 'parameter set', lines);

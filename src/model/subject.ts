@@ -1,13 +1,20 @@
 // What a schedule is run on: a GEMM shape over devices on a machine with a parameter set, and the simulations that several schedules
 // share (the GEMM alone, the collectives alone), each made at most once.
+import { chunkRingReduceScatter } from '../plan/collectives/chunk-ring-reduce-scatter.ts';
+import { directReduceScatter } from '../plan/collectives/direct-reduce-scatter.ts';
+import { ringReduceScatter } from '../plan/collectives/ring-reduce-scatter.ts';
 import { gridTiling } from '../plan/grid-tiling.ts';
-import { planOfTiling, type Plan } from '../plan/plan.ts';
-import { MAX_STAGE_TILES } from '../spec/limits.ts';
+import type { Mapping } from '../plan/mapping.ts';
+import { planOfMapping, type Plan } from '../plan/plan.ts';
 import { chunkRange, depthOf } from '../spec/chunks.ts';
-import type { Algorithm, ChunkAxis } from '../spec/spec.ts';
+import type { ChunkAxis } from '../spec/spec.ts';
 import { simulateCollective, type CollectiveFigures, type CollectiveKind } from './collective.ts';
 import { simulateGemm, type GemmFigures, type GemmInput } from './fused.ts';
 import { settingsOf, type ArbitrationPolicy, type Machine, type Parameters } from './machine.ts';
+
+/** Reduce-scatters that a schedule may run fused with its GEMM. */
+export const MAPPINGS = { ring: ringReduceScatter, direct: directReduceScatter, 'chunk-ring': chunkRingReduceScatter } as const satisfies { readonly [name: string]: (devices: number) => Mapping };
+export type MappingName = keyof typeof MAPPINGS;
 
 export interface Shape {
   readonly m: number;
@@ -48,11 +55,11 @@ export class Subject {
   }
 
   /** Of the collective over the devices, or of the plain GEMM (one device). Its stages are whole steps: the machine cuts them. */
-  plan(devices: number = this.shape.devices, algorithm: Algorithm = 'ring', blockTiles: number = this.conditions.parameters.blockTiles): Plan {
-    return this.#once(`plan ${devices} ${algorithm} ${blockTiles}`, () => {
+  plan(devices: number = this.shape.devices, mapping: MappingName = 'ring', blockTiles: number = this.conditions.parameters.blockTiles): Plan {
+    return this.#once(`plan ${devices} ${mapping} ${blockTiles}`, () => {
       const { tileM, tileN, wavesM, wavesN, swizzle } = this.conditions.parameters;
       const kernel = { m: this.shape.m, n: this.shape.n, tile: { m: tileM, n: tileN }, waves: { m: wavesM, n: wavesN }, swizzle };
-      return planOfTiling({ devices, algorithm, stageTiles: MAX_STAGE_TILES }, gridTiling(kernel, this.axis, devices, blockTiles));
+      return planOfMapping(MAPPINGS[mapping](devices), gridTiling(kernel, this.axis, devices, blockTiles));
     });
   }
 
@@ -66,13 +73,22 @@ export class Subject {
     return this.#once('fused gemm', () => this.simulate({ plan: this.plan(), policy: 'round-robin', writes: 'updates', isConnected: false }));
   }
 
-  fused(policy: ArbitrationPolicy): GemmFigures {
-    return this.#once(`fused ${policy}`, () => this.simulate({ plan: this.plan(), policy, writes: 'updates', isConnected: true }));
+  /** Fused with a reduce-scatter, in blocks of the parameters' size or of whole chunks, each of which is then a kernel of its own. */
+  fused(policy: ArbitrationPolicy, mapping: MappingName = 'ring', byChunk = false): GemmFigures {
+    return this.#once(`fused ${policy} ${mapping} ${byChunk}`, () => this.simulate({ plan: this.plan(this.shape.devices, mapping, byChunk ? Infinity : undefined), policy, writes: 'updates', isConnected: true, kernelPerStage: byChunk }));
   }
 
-  collective(kind: CollectiveKind): CollectiveFigures {
-    const { machine, parameters, fold, binPs } = this.conditions;
-    return this.#once(kind, () => simulateCollective({ settings: settingsOf(machine, parameters, 'round-robin'), kind, chunkBytes: this.chunkBytes, fold, ...(binPs === undefined ? {} : { binPs }) }));
+  /** The same shape under other conditions, e.g. with fewer CUs. */
+  under(change: { readonly machine?: Partial<Machine>; readonly parameters?: Partial<Parameters> }): Subject {
+    const { machine, parameters } = this.conditions;
+    return this.#once(`under ${JSON.stringify(change)}`, () => new Subject(this.shape, { ...this.conditions, machine: { ...machine, ...change.machine }, parameters: { ...parameters, ...change.parameters } }));
+  }
+
+  /** By a kernel on some of the CUs, all where left out; of a share of each chunk, where `parts` is more than one. */
+  collective(kind: CollectiveKind, collectiveCus: number = this.conditions.machine.cus, parts = 1): CollectiveFigures {
+    const { machine, parameters, fold, binPs = 0 } = this.conditions;
+    const chunkBytes = this.chunkBytes.map((bytes) => Math.ceil(bytes / parts / parameters.elementBytes) * parameters.elementBytes);
+    return this.#once(`${kind} ${collectiveCus} ${parts}`, () => simulateCollective({ settings: { ...settingsOf(machine, parameters, 'round-robin'), collectiveCus }, kind, chunkBytes, fold, binPs }));
   }
 
   simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log'>): GemmFigures {

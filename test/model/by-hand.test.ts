@@ -4,13 +4,14 @@ import { expect, test } from 'vitest';
 import { simulateGemm } from '../../src/model/fused.ts';
 import { FILL, WRITE } from '../../src/model/memory.ts';
 import { gridTiling } from '../../src/plan/grid-tiling.ts';
-import { planOfTiling, type Plan } from '../../src/plan/plan.ts';
+import { MAPPINGS } from '../../src/model/subject.ts';
+import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
 import type { Algorithm } from '../../src/spec/spec.ts';
 import { fusedRun, PLAIN } from '../support/modelled.ts';
 
 /** Chunks of `perChunk` tiles, one below the other. */
 const column = (devices: number, perChunk: number, algorithm: Algorithm = 'ring'): Plan =>
-  planOfTiling({ devices, algorithm, stageTiles: 1000 }, gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
+  planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
 const ONE_CU = { ...PLAIN, cus: 1 };
 const timesOf = ({ timePs, gemmPs }: { timePs: number; gemmPs: number }): number[] => [timePs, gemmPs];
 

@@ -11,7 +11,8 @@ import { EventLog } from '../../src/events/log.ts';
 import { DMA_READ, DMA_UPDATE, LOCAL_UPDATE, REMOTE_UPDATE } from '../../src/model/memory.ts';
 import { expectedLedger } from '../../src/plan/closed-forms.ts';
 import { gridTiling } from '../../src/plan/grid-tiling.ts';
-import { planOfTiling } from '../../src/plan/plan.ts';
+import { MAPPINGS } from '../../src/model/subject.ts';
+import { planOfMapping } from '../../src/plan/plan.ts';
 import type { Spec } from '../../src/spec/spec.ts';
 import { planCases, planFor, type PlanCase } from '../support/plans.ts';
 import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
@@ -47,7 +48,7 @@ test('any Plan on any machine: complete, causal, balanced, with the triggers and
 test.each(Array.from({ length: 64 }, (_, index) => index + 1))('%i devices: bytes by the closed forms, chunks unequal and empty', (devices) => {
   for (const [m, n, axis] of [[2 * devices + 3, 5, 'rows'], [5, 1 + Math.floor(devices / 2), 'columns']] as const)
     for (const algorithm of devices % 9 === 1 || devices < 9 ? (['ring', 'direct'] as const) : (['ring'] as const)) {
-      const plan = planOfTiling({ devices, algorithm, stageTiles: 1000 }, gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
+      const plan = planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
       const run = fusedRun(plan, { ...PLAIN, topology: algorithm === 'ring' ? 'ring' : 'fully-connected' });
       expect(run.devices.map(({ served, linkBytes }) => ({ storeBytes: served[LOCAL_UPDATE], transferBytes: served[DMA_READ], linkBytes, reductionBytes: served[REMOTE_UPDATE] + served[DMA_UPDATE] }))).toEqual(expectedLedger(algorithm, plan));
     }
@@ -96,7 +97,7 @@ describe('folded', () => {
       fc.property(folding, machines, ({ devices, perChunk, half, across, axis, algorithm, swizzle, blockTiles }, machine) => {
         const along = devices * (4 * perChunk + (half ? 2 : 0));
         const [m, n] = axis === 'rows' ? [along, across] : [across, along];
-        const plan = planOfTiling({ devices, algorithm, stageTiles: 1000 }, gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle }, axis, devices, blockTiles));
+        const plan = planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle }, axis, devices, blockTiles));
         const settings = { ...machine, topology: algorithm === 'ring' ? 'ring' as const : 'fully-connected' as const };
         const whole = fusedRun(plan, settings);
         const part = fusedRun(plan, settings, { fold: true });
@@ -113,7 +114,7 @@ describe('folded', () => {
   });
 
   test('not where devices differ', () => {
-    const plan = planOfTiling({ devices: 4, algorithm: 'ring', stageTiles: 1000 }, gridTiling({ m: 16, n: 16, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', 4, 1));
+    const plan = planOfMapping(MAPPINGS.ring(4), gridTiling({ m: 16, n: 16, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', 4, 1));
     expect(fusedRun(plan, PLAIN, { fold: true }).devices).toHaveLength(1);
     expect(fusedRun(plan, PLAIN, { fold: true, skew: 1 }).devices).toHaveLength(4);
     expect(fusedRun(plan, PLAIN, { fold: true, depths: [24, 24, 24, 23] }).devices).toHaveLength(4);

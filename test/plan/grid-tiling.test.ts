@@ -2,9 +2,10 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkPlan } from '../../src/plan/check.ts';
+import { ringReduceScatter } from '../../src/plan/collectives/ring-reduce-scatter.ts';
 import type { Footprint } from '../../src/plan/footprint.ts';
 import { gridTiling, placesOf, type GridKernel } from '../../src/plan/grid-tiling.ts';
-import { planOfTiling } from '../../src/plan/plan.ts';
+import { planOfMapping } from '../../src/plan/plan.ts';
 import { tilingOf } from '../../src/plan/tiling.ts';
 
 /** The same kernel, its owners one by one. */
@@ -31,7 +32,7 @@ test('equals the tiling of the footprint, and makes a Plan in which nothing is w
     fc.property(kernels, fc.constantFrom('rows', 'columns'), upTo(9), upTo(5), (kernel, axis, devices, blockTiles) => {
       const tiling = gridTiling(kernel, axis, devices, blockTiles);
       expect(tiling).toEqual(tilingOf(footprintOf(kernel), axis, devices, blockTiles));
-      expect(checkPlan(planOfTiling({ devices, algorithm: 'ring', stageTiles: 3 }, tiling))).toEqual([]);
+      expect(checkPlan(planOfMapping(ringReduceScatter(devices), tiling, 3))).toEqual([]);
     }),
     { numRuns: 150 },
   );

@@ -1,6 +1,7 @@
 // The unfused collectives of the baseline, step by step on a ring: reduce-scatter by a kernel on the CUs, or by DMA with near-memory
 // updates, and all-gather. A device begins a step when it has sent all of the one before and has all of what that brought
-// in its memory. On the CUs a step reads what is to be sent (from the second step on twice: the GEMM's output and
+// in its memory. Where devices are fully connected or behind a switch, rings are laid over that, with all of a device's
+// bandwidth. On the CUs a step reads what is to be sent (from the second step on twice: the GEMM's output and
 // what arrived), and after the last step the own chunk is reduced once more: 2N − 1 chunks read and N written.
 import { bug, TilewireError } from '../errors.ts';
 import { ringNext } from '../plan/mapping.ts';

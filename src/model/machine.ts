@@ -5,6 +5,12 @@ import { z } from 'zod';
 import { TilewireError } from '../errors.ts';
 import type { Arbitration } from './arbitration.ts';
 import type { Settings } from './settings.ts';
+import a100 from './machines/a100.json' with { type: 'json' };
+import b200 from './machines/b200.json' with { type: 'json' };
+import h100 from './machines/h100.json' with { type: 'json' };
+import h200 from './machines/h200.json' with { type: 'json' };
+import mi210 from './machines/mi210.json' with { type: 'json' };
+import mi300x from './machines/mi300x.json' with { type: 'json' };
 import paper from './machines/paper.json' with { type: 'json' };
 import paper2xCu from './machines/paper-2x-cu.json' with { type: 'json' };
 import paperParameters from './paper-parameters.json' with { type: 'json' };
@@ -81,7 +87,7 @@ export type Parameters = Values<ParameterFile>;
 export type ParameterChange = Partial<Omit<Parameters, 'name' | 'about'>>;
 
 /** Presets by name, as they are in the files. */
-export const MACHINE_FILES: readonly MachineFile[] = [paper, paper2xCu].map((json) => parseMachine(json, 'a preset'));
+export const MACHINE_FILES: readonly MachineFile[] = [paper, paper2xCu, mi210, mi300x, a100, h100, h200, b200].map((json) => parseMachine(json, 'a preset'));
 export const PAPER_PARAMETER_FILE: ParameterFile = parseParameters(paperParameters, 'paper-parameters.json');
 export const PAPER_PARAMETERS: Parameters = valuesOf(PAPER_PARAMETER_FILE);
 

@@ -75,6 +75,8 @@ export class Subject {
 
   /** Fused with a reduce-scatter, in blocks of the parameters' size or of whole chunks, each of which is then a kernel of its own. */
   fused(policy: ArbitrationPolicy, mapping: MappingName = 'ring', byChunk = false): GemmFigures {
+    // Fully connected devices run as many rings as each has links, striped, so that a ring has all of a device's bandwidth.
+    if (mapping !== 'direct' && this.conditions.machine.topology === 'fully-connected') return this.under({ machine: { topology: 'ring' } }).fused(policy, mapping, byChunk);
     return this.#once(`fused ${policy} ${mapping} ${byChunk}`, () => this.simulate({ plan: this.plan(this.shape.devices, mapping, byChunk ? Infinity : undefined), policy, writes: 'updates', isConnected: true, kernelPerStage: byChunk }));
   }
 

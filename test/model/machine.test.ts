@@ -7,6 +7,15 @@ describe('machines', () => {
       for (const [key, of] of Object.entries(file)) if (typeof of === 'object') expect([file.name, key, of.source.length > 3]).toEqual([file.name, key, true]);
   });
 
+  test('presets reach the matrix rates of their data sheets, within 1 %', () => {
+    const rates = { paper: 114.7, mi210: 181, mi300x: 1307.4, a100: 312, h100: 989.4, h200: 989.4, b200: 2250 };
+    for (const [name, tflops] of Object.entries(rates)) {
+      const { cus, clockGHz, flopsPerClockPerCu } = machineNamed(name);
+      expect(Math.abs((cus * clockGHz * flopsPerClockPerCu) / 1e3 / tflops - 1)).toBeLessThan(0.01);
+    }
+    expect(MACHINE_FILES.map(({ name }) => name)).toEqual(['paper', 'paper-2x-cu', 'mi210', 'mi300x', 'a100', 'h100', 'h200', 'b200']);
+  });
+
   test('twice the CUs is the paper’s machine but for the CUs', () => {
     const [paper, twice] = [machineNamed('paper'), machineNamed('paper-2x-cu')];
     expect({ ...twice, name: '', about: '' }).toEqual({ ...paper, name: '', about: '', cus: 160 });

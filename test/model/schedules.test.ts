@@ -88,6 +88,24 @@ describe('limits', () => {
     for (const { name } of SCHEDULES) expect(runSchedule(subject(shape), name).timePs).toBe(runSchedule(subject(shape, {}, false), name).timePs);
   });
 
+  test('a ring over full connections or a switch has all the bandwidth, in the baseline as in T3', () => {
+    for (const name of ['sequential', 't3', 't3-mca', 'chunk-decomposed', 'ideal-nmc'])
+      for (const topology of ['fully-connected', 'switch'] as const) expect(runSchedule(subject(shape, { topology }), name).timePs).toBe(runSchedule(subject(shape), name).timePs);
+    // Where each pair has its own share, direct stores to one peer at a time cannot use the others.
+    expect(runSchedule(subject(shape, { topology: 'fully-connected' }), 'direct-store').timePs).toBeGreaterThan(runSchedule(subject(shape, { topology: 'switch' }), 'direct-store').timePs);
+  });
+
+  test('two levels: links between nodes are what all wait for, and nodes of all devices are a ring', () => {
+    const at = (name: string, more: object): number => runSchedule(subject(shape, { topology: 'two-level', nodeDevices: 4, nodeGBs: 3, ...more }), name).timePs;
+    for (const name of ['sequential', 't3']) {
+      expect(at(name, {})).toBeGreaterThan(at(name, { nodeGBs: 15 }));
+      expect(at(name, { nodeGBs: 15 })).toBe(runSchedule(subject(shape), name).timePs);
+      // The link that leaves the one node that there is leads back into it.
+      expect(at(name, { nodeDevices: 8 })).toBe(runSchedule(subject(shape), name).timePs);
+      expect(at(name, {})).toBeGreaterThan((7 * shape.m * shape.n * 2 / 8 / 3) * 1e3);
+    }
+  });
+
   test('an unknown schedule is refused with those that there are', () => {
     expect(() => runSchedule(subject(shape), 'magic')).toThrow(/sequential, concurrent-cu-split/);
   });

@@ -93,7 +93,7 @@ export class Subject {
     return this.#once(`${kind} ${collectiveCus} ${parts}`, () => simulateCollective({ settings: { ...settingsOf(machine, parameters, 'round-robin'), collectiveCus }, kind, chunkBytes, fold, binPs }));
   }
 
-  simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log'>): GemmFigures {
+  simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log' | 'trace'>): GemmFigures {
     const { machine, parameters, fold, skew = 0, seed = 0, binPs = 0 } = this.conditions;
     const depths = Array.from({ length: plan.devices }, (_, device) => depthOf({ gemm: this.shape, devices: this.shape.devices }, device));
     const { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways } = parameters;

@@ -82,6 +82,7 @@ const GEOMETRY: TrackerGeometry = { sets: 256, ways: 8, overflow: 'spill' };
 
 export function simulateGemm(input: GemmInput): GemmFigures {
   const { settings, plan, tile, depths, writes, isConnected, geometry = GEOMETRY, skew = 0, log = null, trace = null, binPs = 0 } = input;
+  if (plan.twins.length > 0) throw new TilewireError('BAD_SPEC', 'the model has no split-K', { path: 'kernel.splits', actual: plan.twins.length + 1, limit: 1, fix: 'model a kernel that multiplies all of k at once' });
   const places = placesOfTiles(plan.tiling, tile);
   const period = input.fold === true && canFold(input) ? foldPeriod(plan, places, settings) : plan.devices;
   const fold = new Fold(plan.devices, period, plan);

@@ -40,8 +40,15 @@ export function settled(draft: SpecDraft, footprint: Footprint): Spec {
 /** Expands the Spec's collective over the footprint's tiles. */
 export function planOf(spec: Pick<Spec, 'devices' | 'algorithm' | 'chunk' | 'stageTiles' | 'triggerTiles'>, footprint: Footprint): Plan {
   const mapping = batched(REDUCE_SCATTER[spec.algorithm](spec.devices), footprint.batch);
-  const tiling = tilingOf(footprint, spec.chunk, spec.devices, spec.triggerTiles);
-  return { devices: spec.devices, mapping, tiling, stages: mapping.order.map((order) => stagesOf(tiling, order, spec.stageTiles)), twins: footprint.twins };
+  return planOfMapping(mapping, tilingOf(footprint, spec.chunk, spec.devices, spec.triggerTiles), spec.stageTiles, footprint.twins);
+}
+
+/**
+ * Expands any mapping over any tiling: collectives that no Spec names, tilings that are known without a footprint (grid-tiling.ts).
+ * Where `stageTiles` is left out, a stage is a whole step.
+ */
+export function planOfMapping(mapping: Mapping, tiling: Tiling, stageTiles = Infinity, twins: Plan['twins'] = []): Plan {
+  return { devices: mapping.order.length, mapping, tiling, stages: mapping.order.map((order) => stagesOf(tiling, order, stageTiles)), twins };
 }
 
 function stagesOf(tiling: Tiling, order: readonly number[], stageTiles: number): Stage[] {

@@ -105,23 +105,27 @@ export function tilingOf(footprint: Footprint, axis: ChunkAxis, devices: number,
     });
   });
 
+  return {
+    m, n, axis, grid, tiles, wavefronts, chunks, parts, chunkParts,
+    partChunk: Int32Array.from(partChunk), partTile: Int32Array.from(partTile), tileParts,
+    pieceElements, pieceRuns, runs,
+    ...blocksOf({ chunkParts, pieceElements, wavefronts }, blockTiles),
+  };
+}
+
+/** Cuts each chunk's parts, in order, into blocks of `blockTiles`. */
+export function blocksOf({ chunkParts, pieceElements, wavefronts }: Pick<Tiling, 'chunkParts' | 'pieceElements' | 'wavefronts'>, blockTiles: number): Pick<Tiling, 'blocks' | 'blockParts' | 'blockElements' | 'partBlock'> {
   const blockParts = [0];
-  const partBlock = new Int32Array(parts);
+  const partBlock = new Int32Array(chunkParts[chunkParts.length - 1]);
   const blockElements: number[] = [];
-  for (let j = 0; j < chunks.length; j++)
+  for (let j = 0; j + 1 < chunkParts.length; j++)
     for (let from = chunkParts[j]; from < chunkParts[j + 1]; from += blockTiles) {
       const to = Math.min(from + blockTiles, chunkParts[j + 1]);
       partBlock.fill(blockElements.length, from, to);
       blockElements.push(pieceElements.subarray(from * wavefronts, to * wavefronts).reduce((sum, count) => sum + count, 0));
       blockParts.push(to);
     }
-
-  return {
-    m, n, axis, grid, tiles, wavefronts, chunks, parts, chunkParts,
-    partChunk: Int32Array.from(partChunk), partTile: Int32Array.from(partTile), tileParts,
-    pieceElements, pieceRuns, runs,
-    blocks: blockElements.length, blockParts: Int32Array.from(blockParts), blockElements: Int32Array.from(blockElements), partBlock,
-  };
+  return { blocks: blockElements.length, blockParts: Int32Array.from(blockParts), blockElements: Int32Array.from(blockElements), partBlock };
 }
 
 /** Calls back for each maximal run of one owner in the chunk's dense memory: (owner, start, length). */

@@ -1,0 +1,161 @@
+// Machines and parameters: what is modelled, as data with a source for each number. A machine is hardware as it is described; the
+// parameters are how it works inside and how kernels use it, where no description says so. Both are validated, so
+// that a file of one's own is refused with every issue and its path.
+import { z } from 'zod';
+import { TilewireError } from '../errors.ts';
+import type { Arbitration } from './arbitration.ts';
+import type { Settings } from './settings.ts';
+import a100 from './machines/a100.json' with { type: 'json' };
+import b200 from './machines/b200.json' with { type: 'json' };
+import h100 from './machines/h100.json' with { type: 'json' };
+import h200 from './machines/h200.json' with { type: 'json' };
+import mi210 from './machines/mi210.json' with { type: 'json' };
+import mi300x from './machines/mi300x.json' with { type: 'json' };
+import paper from './machines/paper.json' with { type: 'json' };
+import paper2xCu from './machines/paper-2x-cu.json' with { type: 'json' };
+import paperParameters from './paper-parameters.json' with { type: 'json' };
+
+/** A value and where it is from: a citation, or the word "assumption" with its reason. */
+const sourced = <T extends z.ZodType>(value: T) => z.strictObject({ value, source: z.string().min(1) });
+const count = z.number().int().min(1);
+const positive = z.number().positive();
+const ns = z.number().min(0);
+
+const machineSchema = z.strictObject({
+  name: z.string().min(1),
+  about: z.string(),
+  cus: sourced(count),
+  clockGHz: sourced(positive),
+  flopsPerClockPerCu: sourced(count),
+  llcBytes: sourced(count),
+  memoryGBs: sourced(positive),
+  /** Of one direction; fully connected: of all links of a device together. */
+  linkGBs: sourced(positive),
+  linkLatencyNs: sourced(ns),
+  topology: sourced(z.enum(['ring', 'fully-connected', 'switch', 'two-level'])),
+  nodeDevices: sourced(count),
+  nodeGBs: sourced(positive),
+});
+
+const parametersSchema = z.strictObject({
+  name: z.string().min(1),
+  about: z.string(),
+  elementBytes: sourced(count),
+  tileM: sourced(count),
+  tileN: sourced(count),
+  tileK: sourced(count),
+  wavesM: sourced(count),
+  wavesN: sourced(count),
+  swizzle: sourced(count),
+  prefetch: sourced(z.number().int().min(0)),
+  workgroupsPerCu: sourced(count),
+  efficiency: sourced(positive.max(1)),
+  stageBarrier: sourced(z.boolean()),
+  straddleSteps: sourced(z.boolean()),
+  granuleBytes: sourced(count.min(64)),
+  queueBytes: sourced(count),
+  readLatencyNs: sourced(ns),
+  updateFactor: sourced(z.number().min(1)),
+  interleavePenalty: sourced(ns),
+  separateStoreQueue: sourced(z.boolean()),
+  roundRobinCompute: sourced(count),
+  roundRobinCommunication: sourced(count),
+  starvationNs: sourced(ns.nullable()),
+  thresholds: sourced(z.array(z.strictObject({ upTo: z.number().min(0), bytes: count.nullable() })).min(1)),
+  linkQueueBytes: sourced(count),
+  incomingBytes: sourced(count),
+  dmaSetupNs: sourced(ns),
+  dmaWindowBytes: sourced(count),
+  dmaReadBytes: sourced(count),
+  blockTiles: sourced(count),
+  trackerSets: sourced(count),
+  trackerWays: sourced(count),
+  collectiveWindowBytes: sourced(count),
+  cuCopyGBs: sourced(positive.nullable()),
+  pollNs: sourced(ns),
+  launchNs: sourced(ns),
+});
+
+export type MachineFile = z.infer<typeof machineSchema>;
+export type ParameterFile = z.infer<typeof parametersSchema>;
+
+type Values<T> = { readonly [K in keyof T]: T[K] extends { value: infer V } ? V : T[K] };
+/** The files' values without their sources: what the model computes with. */
+export type Machine = Values<MachineFile>;
+export type Parameters = Values<ParameterFile>;
+/** What an ablation or a search changes. */
+export type ParameterChange = Partial<Omit<Parameters, 'name' | 'about'>>;
+
+/** Presets by name, as they are in the files. */
+export const MACHINE_FILES: readonly MachineFile[] = [paper, paper2xCu, mi210, mi300x, a100, h100, h200, b200].map((json) => parseMachine(json, 'a preset'));
+export const PAPER_PARAMETER_FILE: ParameterFile = parseParameters(paperParameters, 'paper-parameters.json');
+export const PAPER_PARAMETERS: Parameters = valuesOf(PAPER_PARAMETER_FILE);
+
+/** JSON Schema of a machine file, for editors. */
+export const machineJsonSchema = (): unknown => z.toJSONSchema(machineSchema);
+
+/** `json` as a machine; BAD_FILE with one line per issue where it is none. `path` is the file to blame. */
+export function parseMachine(json: unknown, path: string): MachineFile {
+  return parsed(machineSchema, json, path, 'machine');
+}
+
+export function parseParameters(json: unknown, path: string): ParameterFile {
+  const file = parsed(parametersSchema, json, path, 'parameter set');
+  const { granuleBytes, elementBytes, incomingBytes, tileM, tileN, wavesM, wavesN } = valuesOf(file);
+  const lines = [
+    ...(granuleBytes % elementBytes === 0 ? [] : [`granuleBytes: ${granuleBytes} is no whole number of elements of ${elementBytes} bytes`]),
+    ...(incomingBytes >= granuleBytes ? [] : [`incomingBytes: ${incomingBytes} has no room for one granule of ${granuleBytes}`]),
+    ...(tileM % wavesM === 0 && tileN % wavesN === 0 ? [] : [`wavesM, wavesN: ${wavesM} x ${wavesN} wavefronts do not divide a tile of ${tileM} x ${tileN}`]),
+  ];
+  if (lines.length > 0) throw badFile(path, 'parameter set', lines);
+  return file;
+}
+
+/** A preset by its name; BAD_FLAG for one that there is not. */
+export function machineNamed(name: string): Machine {
+  const file = MACHINE_FILES.find((of) => of.name === name);
+  if (file === undefined) throw new TilewireError('BAD_FLAG', 'unknown machine', { path: '--machine', actual: name, fix: `use one of ${MACHINE_FILES.map((of) => of.name).join(', ')}, or a file: --machine FILE.json` });
+  return valuesOf(file);
+}
+
+export function valuesOf<T extends MachineFile | ParameterFile>(file: T): Values<T> {
+  return Object.fromEntries(Object.entries(file).map(([key, of]) => [key, typeof of === 'object' ? of.value : of])) as Values<T>;
+}
+
+function parsed<T>(schema: z.ZodType<T>, json: unknown, path: string, what: string): T {
+  const result = schema.safeParse(json);
+  if (result.success) return result.data;
+  throw badFile(path, what, result.error.issues.map((issue) => `${issue.path.map(String).join('.') || '(top)'}: ${issue.message}`));
+}
+
+function badFile(path: string, what: string, lines: string[]): TilewireError {
+  return new TilewireError('BAD_FILE', `this is not a ${what}: ${lines.length} ${lines.length === 1 ? 'issue' : 'issues'}`, { path, lines, fix: 'write each number as {"value": …, "source": "…"}, as the presets do' });
+}
+
+export type ArbitrationPolicy = Arbitration['policy'];
+
+export function arbitrationOf({ roundRobinCompute, roundRobinCommunication, starvationNs, thresholds }: Parameters, policy: ArbitrationPolicy): Arbitration {
+  const starvationPs = starvationNs === null ? Infinity : starvationNs * 1e3;
+  if (policy === 'round-robin') return { policy, computeTurns: roundRobinCompute, communicationTurns: roundRobinCommunication };
+  return policy === 'compute-first' ? { policy, starvationPs } : { policy, starvationPs, thresholds };
+}
+
+/** What the engine runs. */
+export function settingsOf(machine: Machine, parameters: Parameters, policy: ArbitrationPolicy): Settings {
+  const { cus, clockGHz, flopsPerClockPerCu, llcBytes, topology, nodeDevices } = machine;
+  const { prefetch, workgroupsPerCu, stageBarrier, straddleSteps, queueBytes, updateFactor, interleavePenalty, linkQueueBytes, incomingBytes, dmaWindowBytes, dmaReadBytes, collectiveWindowBytes, granuleBytes, elementBytes, separateStoreQueue } = parameters;
+  return {
+    cus, llcBytes, topology, nodeDevices, prefetch, workgroupsPerCu, stageBarrier, straddleSteps, queueBytes, updateFactor, interleavePenalty, linkQueueBytes, incomingBytes, dmaWindowBytes, dmaReadBytes, collectiveWindowBytes, granuleBytes, elementBytes, separateStoreQueue,
+    cuFlops: flopsPerClockPerCu * clockGHz * 1e9 * parameters.efficiency,
+    readLatencyPs: Math.round(parameters.readLatencyNs * 1e3),
+    memoryBandwidth: machine.memoryGBs * 1e9,
+    linkBandwidth: machine.linkGBs * 1e9,
+    linkLatencyPs: Math.round(machine.linkLatencyNs * 1e3),
+    nodeBandwidth: machine.nodeGBs * 1e9,
+    dmaSetupPs: Math.round(parameters.dmaSetupNs * 1e3),
+    cuCopyBandwidth: parameters.cuCopyGBs === null ? null : parameters.cuCopyGBs * 1e9,
+    collectiveCus: cus,
+    launchPs: Math.round(parameters.launchNs * 1e3),
+    arbitration: arbitrationOf(parameters, policy),
+  };
+}

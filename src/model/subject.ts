@@ -1,0 +1,111 @@
+// What a schedule is run on: a GEMM shape over devices on a machine with a parameter set, and the simulations that several schedules
+// share (the GEMM alone, the collectives alone), each made at most once.
+import { chunkRingReduceScatter } from '../plan/collectives/chunk-ring-reduce-scatter.ts';
+import { directReduceScatter } from '../plan/collectives/direct-reduce-scatter.ts';
+import { ringReduceScatter } from '../plan/collectives/ring-reduce-scatter.ts';
+import { gridTiling } from '../plan/grid-tiling.ts';
+import type { Mapping } from '../plan/mapping.ts';
+import { planOfMapping, type Plan } from '../plan/plan.ts';
+import { chunkRange, depthOf } from '../spec/chunks.ts';
+import type { ChunkAxis } from '../spec/spec.ts';
+import { simulateCollective, type CollectiveFigures, type CollectiveKind } from './collective.ts';
+import { simulateGemm, type GemmFigures, type GemmInput } from './fused.ts';
+import { settingsOf, type ArbitrationPolicy, type Machine, type Parameters } from './machine.ts';
+
+/** Reduce-scatters that a schedule may run fused with its GEMM. */
+export const MAPPINGS = { ring: ringReduceScatter, direct: directReduceScatter, 'chunk-ring': chunkRingReduceScatter } as const satisfies { readonly [name: string]: (devices: number) => Mapping };
+export type MappingName = keyof typeof MAPPINGS;
+
+export interface Shape {
+  readonly m: number;
+  readonly n: number;
+  /** K over all devices. */
+  readonly kTotal: number;
+  readonly devices: number;
+  /** Along the longer dimension, where left out. */
+  readonly chunk?: ChunkAxis;
+}
+
+export interface Conditions {
+  readonly machine: Machine;
+  readonly parameters: Parameters;
+  /** Equal devices are simulated once; the result is the same. */
+  readonly fold: boolean;
+  readonly skew?: number;
+  readonly seed?: number;
+  readonly binPs?: number;
+}
+
+export class Subject {
+  readonly #made = new Map<string, unknown>();
+
+  constructor(
+    readonly shape: Shape,
+    readonly conditions: Conditions,
+    /** One that differs in K alone: Plans and collectives, which do not depend on it, are made once for both. */
+    readonly kin: Subject | null = null,
+  ) {}
+
+  /** Bytes of each device's chunk. */
+  get chunkBytes(): number[] {
+    const { m, n, devices } = this.shape;
+    return Array.from({ length: devices }, (_, j) => (this.axis === 'rows' ? chunkRange(m, devices, j).length * n : chunkRange(n, devices, j).length * m) * this.conditions.parameters.elementBytes);
+  }
+
+  get axis(): ChunkAxis {
+    return this.shape.chunk ?? (this.shape.n > this.shape.m ? 'columns' : 'rows');
+  }
+
+  /** Of the collective over the devices, or of the plain GEMM (one device). Its stages are whole steps: the machine cuts them. */
+  plan(devices: number = this.shape.devices, mapping: MappingName = 'ring', blockTiles: number = this.conditions.parameters.blockTiles): Plan {
+    if (this.kin !== null) return this.kin.plan(devices, mapping, blockTiles);
+    return this.#once(`plan ${devices} ${mapping} ${blockTiles}`, () => {
+      const { tileM, tileN, wavesM, wavesN, swizzle } = this.conditions.parameters;
+      const kernel = { m: this.shape.m, n: this.shape.n, tile: { m: tileM, n: tileN }, waves: { m: wavesM, n: wavesN }, swizzle };
+      return planOfMapping(MAPPINGS[mapping](devices), gridTiling(kernel, this.axis, devices, blockTiles));
+    });
+  }
+
+  /** The plain GEMM of the device with the largest k, its output through the LLC. */
+  get gemm(): GemmFigures {
+    return this.#once('gemm', () => this.simulate({ plan: this.plan(1), policy: 'round-robin', writes: 'cached', isConnected: false }));
+  }
+
+  /** The fused GEMM with nothing of its communication: staggered, past the LLC, stores for peers dropped. */
+  get fusedGemm(): GemmFigures {
+    return this.#once('fused gemm', () => this.simulate({ plan: this.plan(), policy: 'round-robin', writes: 'updates', isConnected: false }));
+  }
+
+  /** Fused with a reduce-scatter, in blocks of the parameters' size or of whole chunks, each of which is then a kernel of its own. */
+  fused(policy: ArbitrationPolicy, mapping: MappingName = 'ring', byChunk = false): GemmFigures {
+    // Fully connected devices run as many rings as each has links, striped, so that a ring has all of a device's bandwidth.
+    if (mapping !== 'direct' && this.conditions.machine.topology === 'fully-connected') return this.under({ machine: { topology: 'ring' } }).fused(policy, mapping, byChunk);
+    return this.#once(`fused ${policy} ${mapping} ${byChunk}`, () => this.simulate({ plan: this.plan(this.shape.devices, mapping, byChunk ? Infinity : undefined), policy, writes: 'updates', isConnected: true, kernelPerStage: byChunk }));
+  }
+
+  /** The same shape under other conditions, e.g. with fewer CUs. */
+  under(change: { readonly machine?: Partial<Machine>; readonly parameters?: Partial<Parameters> }): Subject {
+    const { machine, parameters } = this.conditions;
+    return this.#once(`under ${JSON.stringify(change)}`, () => new Subject(this.shape, { ...this.conditions, machine: { ...machine, ...change.machine }, parameters: { ...parameters, ...change.parameters } }));
+  }
+
+  /** By a kernel on some of the CUs, all where left out; of a share of each chunk, where `parts` is more than one. */
+  collective(kind: CollectiveKind, collectiveCus: number = this.conditions.machine.cus, parts = 1): CollectiveFigures {
+    if (this.kin !== null) return this.kin.collective(kind, collectiveCus, parts);
+    const { machine, parameters, fold, binPs = 0 } = this.conditions;
+    const chunkBytes = this.chunkBytes.map((bytes) => Math.ceil(bytes / parts / parameters.elementBytes) * parameters.elementBytes);
+    return this.#once(`${kind} ${collectiveCus} ${parts}`, () => simulateCollective({ settings: { ...settingsOf(machine, parameters, 'round-robin'), collectiveCus }, kind, chunkBytes, fold, binPs }));
+  }
+
+  simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log' | 'trace'>): GemmFigures {
+    const { machine, parameters, fold, skew = 0, seed = 0, binPs = 0 } = this.conditions;
+    const depths = Array.from({ length: plan.devices }, (_, device) => depthOf({ gemm: this.shape, devices: this.shape.devices }, device));
+    const { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways } = parameters;
+    return simulateGemm({ settings: settingsOf(machine, parameters, policy), plan, tile: { m: tileM, n: tileN, k: tileK }, depths, fold, skew, seed, binPs, geometry: { sets, ways, overflow: 'spill' }, ...rest });
+  }
+
+  #once<T>(key: string, make: () => T): T {
+    if (!this.#made.has(key)) this.#made.set(key, make());
+    return this.#made.get(key) as T;
+  }
+}

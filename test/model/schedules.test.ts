@@ -1,0 +1,138 @@
+// Schedules against their closed forms and their limits, on shapes that take milliseconds; the paper's own in paper.test.ts.
+import * as fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { closedTimes } from '../../src/model/closed-times.ts';
+import { machineNamed, PAPER_PARAMETERS } from '../../src/model/machine.ts';
+import { runSchedule, SCHEDULES } from '../../src/model/schedules.ts';
+import { Subject, type Shape } from '../../src/model/subject.ts';
+
+const paper = machineNamed('paper');
+/** A machine with fewer CUs and a smaller LLC, for shapes a thousand times smaller. */
+const machine = { ...paper, cus: 8, llcBytes: 2 ** 19, memoryGBs: 100, linkGBs: 15 };
+const parameters = { ...PAPER_PARAMETERS, tileM: 32, tileN: 32, tileK: 16, granuleBytes: 512, queueBytes: 8192, linkQueueBytes: 2 ** 16, incomingBytes: 2 ** 16, dmaWindowBytes: 2 ** 16, dmaReadBytes: 2 ** 14, collectiveWindowBytes: 2 ** 16, readLatencyNs: 50, pollNs: 20 };
+const subject = (shape: Shape, more: Partial<typeof machine> = {}, fold = true): Subject => new Subject(shape, { machine: { ...machine, ...more }, parameters, fold });
+
+const shapes = fc.record({ m: fc.integer({ min: 1, max: 300 }), n: fc.integer({ min: 1, max: 300 }), devices: fc.integer({ min: 1, max: 8 }), k: fc.integer({ min: 1, max: 200 }) }).map(({ m, n, devices, k }): Shape => ({ m, n, devices, kTotal: k * devices }));
+
+test('bytes of the baseline and of T3 are those of t3.md, in chunks: 2N − 1 and N − 2 read, 2N and 2N − 2 written', () => {
+  for (const devices of [2, 3, 8]) {
+    const chunk = 64 * 128 * 2;
+    const of = subject({ m: 64 * devices, n: 128, kTotal: 64 * devices, devices });
+    const chunks = (name: string): number[] => {
+      const { rsReads, gemmWrites, rsWrites, agReads, agWrites } = runSchedule(of, name).dramBytes;
+      return [rsReads, gemmWrites + rsWrites, agReads, agWrites].map((bytes) => bytes / chunk);
+    };
+    expect(chunks('sequential')).toEqual([2 * devices - 1, 2 * devices, devices - 1, devices - 1]);
+    for (const name of ['t3', 't3-mca', 't3-compute-first']) expect(chunks(name)).toEqual([devices - 2, 2 * devices - 2, devices - 1, devices - 1]);
+  }
+});
+
+test('every schedule runs any shape; none is faster than the GEMM’s arithmetic or its link allow', () => {
+  fc.assert(
+    fc.property(shapes, fc.constantFrom(...SCHEDULES.map(({ name }) => name)), (shape, name) => {
+      const of = subject(shape);
+      const { timePs, timeWithoutAllGatherPs, dramBytes, collectiveCus = 0 } = runSchedule(of, name);
+      const tiles = Math.ceil(shape.m / 32) * Math.ceil(shape.n / 32);
+      const flops = machine.flopsPerClockPerCu * machine.clockGHz * 1e9;
+      const waves = Math.ceil(tiles / (machine.cus - collectiveCus));
+      expect(timeWithoutAllGatherPs).toBeGreaterThanOrEqual(Math.floor((waves * 2 * 32 * 32 * (shape.kTotal / shape.devices) * 1e12) / flops) - 2);
+      expect(timePs).toBeGreaterThanOrEqual(timeWithoutAllGatherPs);
+      for (const bytes of Object.values(dramBytes)) expect(bytes).toBeGreaterThanOrEqual(0);
+      if (shape.devices === 1) expect(timePs).toBe(timeWithoutAllGatherPs);
+      else if (name !== 'multimem') {
+        const sent = of.chunkBytes.reduce((sum, bytes) => sum + bytes, 0) - Math.max(...of.chunkBytes);
+        expect(timeWithoutAllGatherPs).toBeGreaterThanOrEqual(Math.floor((sent / machine.linkGBs) * 1e3) - 2);
+      }
+    }),
+    { numRuns: 120 },
+  );
+});
+
+describe('limits', () => {
+  const shape = { m: 512, n: 128, kTotal: 128 * 8, devices: 8 };
+
+  test('an ideal is at least as fast as what it bounds, and sequential its sum', () => {
+    const of = subject(shape);
+    const time = (name: string, gemmTime: 'own' | 't3' = 'own'): number => runSchedule(of, name, gemmTime).timeWithoutAllGatherPs;
+    expect(time('ideal-overlap')).toBe(Math.max(of.gemm.timePs, of.collective('reduce-scatter').timePs));
+    expect(time('sequential')).toBe(of.gemm.timePs + of.collective('reduce-scatter').timePs);
+    expect(time('ideal-nmc')).toBeLessThanOrEqual(time('ideal-overlap'));
+    expect(time('ideal-nmc', 't3')).toBeLessThanOrEqual(time('t3-mca'));
+    expect(time('multimem')).toBe(Math.max(of.gemm.timePs, closedTimes.inSwitch(of)));
+  });
+
+  test('with a link that takes no time all fused schedules come near the GEMM; with one that takes for ever they wait for it', () => {
+    const fast = subject(shape, { linkGBs: 100_000, linkLatencyNs: 0, memoryGBs: 10_000 });
+    for (const name of ['t3', 't3-mca', 'direct-store']) expect(runSchedule(fast, name).timeWithoutAllGatherPs).toBeLessThan(1.2 * fast.gemm.timePs);
+    const slow = subject(shape, { linkGBs: 0.5 });
+    const wire = closedTimes.pipelinedReduceScatter(slow);
+    for (const name of ['t3', 't3-mca']) {
+      const { timeWithoutAllGatherPs } = runSchedule(slow, name);
+      expect(timeWithoutAllGatherPs).toBeGreaterThanOrEqual(wire);
+      expect(timeWithoutAllGatherPs).toBeLessThan(1.05 * wire + slow.gemm.timePs / 2);
+    }
+  });
+
+  test('more bandwidth and less latency never make a schedule slower, where nothing else is short', () => {
+    // With memory to spare no arbitration decides anything, and the order of the link is that of the tiles.
+    const ample = { memoryGBs: 100_000 };
+    for (const name of ['sequential', 't3', 'chunk-decomposed', 'ideal-overlap', 'ideal-nmc', 'tile-signal', 'multimem']) {
+      const times = [4, 8, 16, 64].map((linkGBs) => runSchedule(subject(shape, { ...ample, linkGBs }), name).timePs);
+      expect(times).toEqual(times.toSorted((a, b) => b - a));
+      const late = [0, 100, 1000, 5000].map((linkLatencyNs) => runSchedule(subject(shape, { ...ample, linkLatencyNs }), name).timePs);
+      expect(late).toEqual(late.toSorted((a, b) => a - b));
+    }
+  });
+
+  test('folded and unfolded are one, schedule by schedule', () => {
+    for (const { name } of SCHEDULES) expect(runSchedule(subject(shape), name).timePs).toBe(runSchedule(subject(shape, {}, false), name).timePs);
+  });
+
+  test('a ring over full connections or a switch has all the bandwidth, in the baseline as in T3', () => {
+    for (const name of ['sequential', 't3', 't3-mca', 'chunk-decomposed', 'ideal-nmc'])
+      for (const topology of ['fully-connected', 'switch'] as const) expect(runSchedule(subject(shape, { topology }), name).timePs).toBe(runSchedule(subject(shape), name).timePs);
+    // Where each pair has its own share, direct stores to one peer at a time cannot use the others.
+    expect(runSchedule(subject(shape, { topology: 'fully-connected' }), 'direct-store').timePs).toBeGreaterThan(runSchedule(subject(shape, { topology: 'switch' }), 'direct-store').timePs);
+  });
+
+  test('two levels: links between nodes are what all wait for, and nodes of all devices are a ring', () => {
+    const at = (name: string, more: object): number => runSchedule(subject(shape, { topology: 'two-level', nodeDevices: 4, nodeGBs: 3, ...more }), name).timePs;
+    for (const name of ['sequential', 't3']) {
+      expect(at(name, {})).toBeGreaterThan(at(name, { nodeGBs: 15 }));
+      expect(at(name, { nodeGBs: 15 })).toBe(runSchedule(subject(shape), name).timePs);
+      expect(at(name, { nodeDevices: 3 })).toBe(runSchedule(subject(shape, { topology: 'two-level', nodeDevices: 3, nodeGBs: 3 }, false), name).timePs);
+      // The link that leaves the one node that there is leads back into it.
+      expect(at(name, { nodeDevices: 8 })).toBe(runSchedule(subject(shape), name).timePs);
+      expect(at(name, {})).toBeGreaterThan((7 * shape.m * shape.n * 2 / 8 / 3) * 1e3);
+    }
+  });
+
+  test('CUs are split at the best of the tenths', () => {
+    for (const linkGBs of [1, 15, 200]) {
+      const of = subject(shape, { linkGBs });
+      const all = [1, 2, 3, 4, 5, 6, 7].map((cus) => Math.max(of.under({ machine: { cus: machine.cus - cus } }).gemm.timePs, of.collective('reduce-scatter', cus).timePs));
+      expect(runSchedule(of, 'concurrent-cu-split').timeWithoutAllGatherPs).toBe(Math.min(...all));
+    }
+  });
+
+  test('tile-signal: behind a fast link the last quarter shows, behind a slow one all four in a row', () => {
+    const terms = (of: Subject): { gemm: number; quarter: number; poll: number } => ({ gemm: of.gemm.timePs, quarter: of.collective('reduce-scatter', undefined, 4).timePs, poll: parameters.pollNs * 1e3 });
+    const fast = subject(shape, { linkGBs: 1000, linkLatencyNs: 0, memoryGBs: 1000 });
+    expect(runSchedule(fast, 'tile-signal').timeWithoutAllGatherPs).toBe(terms(fast).gemm + terms(fast).poll + terms(fast).quarter);
+    const slow = subject(shape, { linkGBs: 1 });
+    expect(runSchedule(slow, 'tile-signal').timeWithoutAllGatherPs).toBe(Math.ceil(terms(slow).gemm / 4) + 4 * (terms(slow).poll + terms(slow).quarter));
+    expect(4 * terms(slow).quarter).toBeGreaterThan(slow.collective('reduce-scatter').timePs);
+    expect(4 * terms(slow).quarter).toBeLessThan(1.1 * slow.collective('reduce-scatter').timePs);
+  });
+
+  test('an unknown schedule is refused with those that there are', () => {
+    expect(() => runSchedule(subject(shape), 'magic')).toThrow(/sequential, concurrent-cu-split/);
+  });
+});
+
+test('skew makes devices wait for each other', () => {
+  const shape = { m: 256, n: 64, kTotal: 64 * 4, devices: 4 };
+  const at = (skew: number): number => runSchedule(new Subject(shape, { machine, parameters, fold: true, skew, seed: 3 }), 't3').timePs;
+  expect(at(1)).toBeGreaterThan(at(0));
+  expect(at(4)).toBeGreaterThan(at(1));
+});

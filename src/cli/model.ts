@@ -25,8 +25,8 @@ export interface ModelFlags extends SpecFlags {
 
 const FIVE = ['sequential', 't3', 't3-mca', 'ideal-overlap', 'ideal-nmc'] as const;
 
-/** Beyond that a simulation takes many minutes, and its Plan much memory. */
-const MOST_TILES = 2 ** 19;
+/** Slabs that a GEMM computes, over all devices that are simulated: about a microsecond each. */
+const MOST_SLABS = 2 ** 26;
 
 export async function modelCommand(flags: ModelFlags): Promise<void> {
   if (flags.machineSchema === true) {
@@ -45,8 +45,8 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
 
   const values = valuesOf(machine);
   const parameters = valuesOf(PAPER_PARAMETER_FILE);
-  const tiles = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN);
-  if (tiles > MOST_TILES) throw new TilewireError('MEMORY_LIMIT', 'this output has too many tiles to be simulated', { path: shape.tokens === undefined ? '--m' : '--tokens', actual: tiles, limit: MOST_TILES, fix: 'model fewer rows: a stage and a step look the same' });
+  const slabs = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN) * Math.ceil(gemm.k / parameters.tileK) * (skew === 0 ? 1 : devices);
+  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to simulate', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles`, limit: MOST_SLABS, fix: `model fewer rows${skew === 0 ? '' : ', or leave --skew out, which simulates every device'}` });
 
   const subject = new Subject({ m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk }, { machine: values, parameters, fold: true, skew, seed });
   endAtOnceOnSignals();

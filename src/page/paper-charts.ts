@@ -42,18 +42,25 @@ function panels(of: readonly (readonly [string, (width: number) => Element])[], 
 function barsAndLines({ from, bars, lines, panels: all }: BarsAndLines, at: number, width: number): Element {
   const { places } = all[at]!;
   const top = Math.max(...all.flatMap((panel) => panel.places.flatMap((place) => [...place.bars, ...place.lines])));
-  const titled = (name: string, label: string, value: number): string => `${label}, ${name}: ${value.toFixed(3)}`;
   return Plot.plot({
     width, height: 220, style: STYLE,
     x: { domain: [-0.5, places.length - 0.5], ticks: places.map((_, place) => place), tickFormat: (place: number) => places[place]?.label ?? '', label: null },
     y: { domain: [from, top + 0.03], grid: true, label: null },
     marks: [
-      ...bars.map((name, bar) => Plot.rect(places.map((place, index) => ({ x1: index + (bar - bars.length / 2) * BAR, x2: index + (bar + 1 - bars.length / 2) * BAR, y: place.bars[bar]!, title: titled(name, place.label, place.bars[bar]!) })), { x1: 'x1', x2: 'x2', y1: from, y2: 'y', fill: BAR_COLOURS[bar]!, insetLeft: 1, title: 'title', clip: true })),
-      ...lines.map((name, line) => Plot.line(places.map((place, x) => ({ x, y: place.lines[line]!, title: titled(name, place.label, place.lines[line]!) })), { x: 'x', y: 'y', stroke: LINE_COLOURS[line]!, strokeWidth: 2, marker: 'circle' })),
-      ...lines.map((name, line) => Plot.dot(places.map((place, x) => ({ x, y: place.lines[line]!, title: titled(name, place.label, place.lines[line]!) })), { x: 'x', y: 'y', r: 5, fill: LINE_COLOURS[line]!, title: 'title' })),
+      ...bars.map((name, bar) => Plot.rect(places.map((place, index) => ({ x1: index + (bar - bars.length / 2) * BAR, x2: index + (bar + 1 - bars.length / 2) * BAR, y: place.bars[bar]!, title: `${place.label}, ${name}: ${place.bars[bar]!.toFixed(3)}` })), { x1: 'x1', x2: 'x2', y1: from, y2: 'y', fill: BAR_COLOURS[bar]!, insetLeft: 1, title: 'title', clip: true })),
+      // The first one on top: the others are often the same.
+      ...lines.map((name, line) => lineOf(name, line, places)).toReversed().flat(),
       Plot.ruleY([1], { stroke: 'currentColor', strokeDasharray: '3,3' }),
     ],
   });
+}
+
+function lineOf(name: string, line: number, places: BarsAndLines['panels'][number]['places']): Plot.Markish[] {
+  const points = places.map(({ label, lines }, x) => ({ x, y: lines[line]!, title: `${label}, ${name}: ${lines[line]!.toFixed(3)}` }));
+  return [
+    Plot.line(points, { x: 'x', y: 'y', stroke: LINE_COLOURS[line]!, strokeWidth: line === 0 ? 2 : 3 }),
+    Plot.dot(points, { x: 'x', y: 'y', r: line === 0 ? 3.5 : 5, fill: LINE_COLOURS[line]!, title: 'title' }),
+  ];
 }
 
 function stacked({ xLabel, yLabel, layers, limit, panels: all }: StackedOverTime, at: number, width: number): Element {

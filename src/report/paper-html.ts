@@ -73,7 +73,7 @@ export function paperHtml(report: PaperReport, script: string): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
 <title>T3's evaluation, modelled</title>
 <style>${STYLE}
-th:nth-child(2), td:nth-child(2) { text-align: right; } th:first-child, td:first-child { text-align: left; }
+th:nth-child(2), td:nth-child(2), td:last-child { text-align: right; } th:first-child, td:first-child { text-align: left; }
 </style>
 </head>
 <body>

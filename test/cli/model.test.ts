@@ -86,7 +86,7 @@ test('flags that cannot be', () => {
   refused(['model', ...SHAPE, '--topology', 'torus'], '--topology', 'torus', 'two-level');
   refused(['model', '--m', '8', '--n', '8', '--k', '8'], '--devices');
   refused(['model', '--model', 't-nlg', '--layer', 'fc2', '--tp', '9'], '--tp', 'found 9');
-  refused(['model', '--m', '65536', '--n', '65536', '--k', '65536', '--devices', '2'], '--m', 'found 268435456 slabs', 'limit 67108864');
+  refused(['model', '--m', '65535', '--n', '65535', '--k', '65535', '--devices', '2'], '--m', 'found 268435456 slabs', 'limit 67108864');
   refused(['model', '--m', '9999999', '--n', '9999', '--k', '8', '--devices', '2'], '--m', 'limit 4294967295');
   refused(['model', ...SHAPE, '--operands', 'exact'], '--operands');
   refused(['paper', '--html', path.join(folder, 'no', 'where.html')], '--html', 'does not exist');

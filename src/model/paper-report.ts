@@ -19,6 +19,9 @@ export interface PaperReport {
   readonly search: Search | null;
 }
 
+/** Sets that the search of a sensitivity run draws: with the ablations it takes about a minute. */
+export const SENSITIVITY_SETS = 30;
+
 export interface PaperOptions {
   /** The set to run with; the paper's own where left out. */
   readonly parameters?: ParameterFile;

@@ -89,3 +89,17 @@ test('a DMA asks for no more than its queue of reads and its window hold', () =>
   expect(waitOf({ dmaReadBytes: 64 })).toBeLessThan(waitOf({}));
   expect(waitOf({ dmaWindowBytes: 64 })).toBeLessThan(waitOf({}));
 });
+
+test('each step a kernel of its own: the next one starts a launch later', () => {
+  const gemmPs = (launchPs: number): number => fusedRun(column(3, 1), { ...ONE_CU, launchPs }, { k: 8, kernelPerStage: true }).gemmPs;
+  // Past the stores and the reads that are open when a kernel ends, a launch shifts all that follows.
+  expect(gemmPs(2000) - gemmPs(1000)).toBe(2 * 1000);
+  expect(fusedRun(column(3, 1), { ...ONE_CU, launchPs: 1000 }, { k: 8 }).gemmPs).toBeLessThan(gemmPs(1000));
+});
+
+test('the intensity is that of the first stage, and chooses the threshold', () => {
+  // Memory works 256 of the 512 ps that the first tile takes.
+  const mca = { policy: 'mca', starvationPs: 1e9, thresholds: [{ upTo: 0.49, bytes: null }, { upTo: 0.5, bytes: 192 }, { upTo: 1, bytes: 64 }] } as const;
+  const { arbiter } = fusedRun(column(2, 2), { ...ONE_CU, arbitration: mca }, { k: 8 }).devices[0];
+  expect(arbiter).toMatchObject({ intensity: 0.5, thresholdBytes: 192 });
+});

@@ -30,6 +30,12 @@ test('any Plan on any machine: complete, causal, balanced, with the triggers and
       const geometry = { sets: 4, ways: 2, overflow } as const;
       const { devices } = fusedRun(plan, { ...machine, topology: topologyFor(given) }, { log, skew, geometry });
       expect(checkCausality(plan, log)).toEqual([]);
+      // Nothing is logged before what was logged before it.
+      let before = 0;
+      for (const { time } of log) {
+        expect(time).toBeGreaterThanOrEqual(before);
+        before = time;
+      }
       const expected = expectedLedger(given.algorithm, plan);
       expect(checkLedger(ledgerOf(plan, log), expected)).toEqual([]);
       // The memories and the links served what the ledger says, no byte more.

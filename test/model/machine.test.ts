@@ -40,6 +40,7 @@ describe('machines', () => {
   test('units: 1.4 GHz × 1024 FLOP, 1 TB/s, 150 GB/s, 500 ns', () => {
     const { cuFlops, memoryBandwidth, linkBandwidth, linkLatencyPs, arbitration } = settingsOf(machineNamed('paper'), PAPER_PARAMETERS, 'compute-first');
     expect([cuFlops, memoryBandwidth, linkBandwidth, linkLatencyPs]).toEqual([1.4336e12, 1e12, 150e9, 500_000]);
+    expect(settingsOf(machineNamed('paper'), { ...PAPER_PARAMETERS, efficiency: 0.5 }, 'mca').cuFlops).toBe(cuFlops / 2);
     expect(arbitration).toEqual({ policy: 'compute-first', starvationPs: PAPER_PARAMETERS.starvationNs! * 1000 });
   });
 });

@@ -159,6 +159,43 @@ describe('memory', () => {
   });
 });
 
+test('the memory works whenever there is work: whatever the policy, all is served by the time that a plain queue needs', () => {
+  const arrivals = fc.array(fc.record({ after: fc.nat(300), stream: fc.constantFrom(COMPUTE_STREAM, STORES, INCOMING, DMA_READS), bytes: fc.integer({ min: 1, max: 200 }) }), { minLength: 1, maxLength: 40 });
+  const policies = fc.constantFrom(
+    { policy: 'round-robin', computeTurns: 1, communicationTurns: 2 } as const,
+    { policy: 'compute-first', starvationPs: 50 } as const,
+    { policy: 'mca', starvationPs: 1e9, thresholds: [{ upTo: 1, bytes: 1 }] } as const,
+  );
+  fc.assert(
+    fc.property(arrivals, policies, fc.constantFrom(1, 100, 10_000), (list, policy, queueBytes) => {
+      const memory = new Memory({ ...PLAIN, queueBytes }, policy, null);
+      memory.arbiter.settle(1);
+      const heap = new EventHeap(1);
+      let free = 0;
+      let time = 0;
+      for (const { after, bytes } of list) {
+        time += after;
+        free = Math.max(free, time) + bytes;
+      }
+      let at = 0;
+      list.forEach(({ after }, index) => heap.add((at += after), 0, 0, index));
+      let last = 0;
+      while (heap.next()) {
+        if (heap.kind === 1) {
+          last = heap.time;
+          memory.done(heap.time);
+        } else memory.push(list[heap.payload].stream, FILL, list[heap.payload].bytes, 0, heap.time);
+        const next = memory.pump(heap.time, () => {});
+        if (next >= 0) heap.add(next, 1, 0);
+      }
+      expect(last).toBe(free);
+      expect(memory.busyPs).toBe(list.reduce((sum, { bytes }) => sum + bytes, 0));
+      expect(memory.served[FILL]).toBe(memory.busyPs);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 describe('LLC', () => {
   const fresh = (capacity: number): { llc: Llc; written: [number, number][] } => {
     const written: [number, number][] = [];

@@ -9,7 +9,7 @@ import { Subject, type Shape } from '../../src/model/subject.ts';
 const paper = machineNamed('paper');
 /** A machine with fewer CUs and a smaller LLC, for shapes a thousand times smaller. */
 const machine = { ...paper, cus: 8, llcBytes: 2 ** 19, memoryGBs: 100, linkGBs: 15 };
-const parameters = { ...PAPER_PARAMETERS, tileM: 32, tileN: 32, tileK: 16, granuleBytes: 512, queueBytes: 8192, linkQueueBytes: 2 ** 16, incomingBytes: 2 ** 16, dmaWindowBytes: 2 ** 16, dmaReadBytes: 2 ** 14, collectiveWindowBytes: 2 ** 16, readLatencyNs: 50 };
+const parameters = { ...PAPER_PARAMETERS, tileM: 32, tileN: 32, tileK: 16, granuleBytes: 512, queueBytes: 8192, linkQueueBytes: 2 ** 16, incomingBytes: 2 ** 16, dmaWindowBytes: 2 ** 16, dmaReadBytes: 2 ** 14, collectiveWindowBytes: 2 ** 16, readLatencyNs: 50, pollNs: 20 };
 const subject = (shape: Shape, more: Partial<typeof machine> = {}, fold = true): Subject => new Subject(shape, { machine: { ...machine, ...more }, parameters, fold });
 
 const shapes = fc.record({ m: fc.integer({ min: 1, max: 300 }), n: fc.integer({ min: 1, max: 300 }), devices: fc.integer({ min: 1, max: 8 }), k: fc.integer({ min: 1, max: 200 }) }).map(({ m, n, devices, k }): Shape => ({ m, n, devices, kTotal: k * devices }));
@@ -100,10 +100,29 @@ describe('limits', () => {
     for (const name of ['sequential', 't3']) {
       expect(at(name, {})).toBeGreaterThan(at(name, { nodeGBs: 15 }));
       expect(at(name, { nodeGBs: 15 })).toBe(runSchedule(subject(shape), name).timePs);
+      expect(at(name, { nodeDevices: 3 })).toBe(runSchedule(subject(shape, { topology: 'two-level', nodeDevices: 3, nodeGBs: 3 }, false), name).timePs);
       // The link that leaves the one node that there is leads back into it.
       expect(at(name, { nodeDevices: 8 })).toBe(runSchedule(subject(shape), name).timePs);
       expect(at(name, {})).toBeGreaterThan((7 * shape.m * shape.n * 2 / 8 / 3) * 1e3);
     }
+  });
+
+  test('CUs are split at the best of the tenths', () => {
+    for (const linkGBs of [1, 15, 200]) {
+      const of = subject(shape, { linkGBs });
+      const all = [1, 2, 3, 4, 5, 6, 7].map((cus) => Math.max(of.under({ machine: { cus: machine.cus - cus } }).gemm.timePs, of.collective('reduce-scatter', cus).timePs));
+      expect(runSchedule(of, 'concurrent-cu-split').timeWithoutAllGatherPs).toBe(Math.min(...all));
+    }
+  });
+
+  test('tile-signal: behind a fast link the last quarter shows, behind a slow one all four in a row', () => {
+    const terms = (of: Subject): { gemm: number; quarter: number; poll: number } => ({ gemm: of.gemm.timePs, quarter: of.collective('reduce-scatter', undefined, 4).timePs, poll: parameters.pollNs * 1e3 });
+    const fast = subject(shape, { linkGBs: 1000, linkLatencyNs: 0, memoryGBs: 1000 });
+    expect(runSchedule(fast, 'tile-signal').timeWithoutAllGatherPs).toBe(terms(fast).gemm + terms(fast).poll + terms(fast).quarter);
+    const slow = subject(shape, { linkGBs: 1 });
+    expect(runSchedule(slow, 'tile-signal').timeWithoutAllGatherPs).toBe(Math.ceil(terms(slow).gemm / 4) + 4 * (terms(slow).poll + terms(slow).quarter));
+    expect(4 * terms(slow).quarter).toBeGreaterThan(slow.collective('reduce-scatter').timePs);
+    expect(4 * terms(slow).quarter).toBeLessThan(1.1 * slow.collective('reduce-scatter').timePs);
   });
 
   test('an unknown schedule is refused with those that there are', () => {

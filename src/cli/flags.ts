@@ -257,6 +257,29 @@ export function addTilesFlags(command: Command): Command {
   return command;
 }
 
+/** Of `model`: what decides the shape. */
+const MODEL_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'chunk', 'skew', 'seed'] as const satisfies readonly (keyof SpecFlags)[];
+
+export function addModelFlags(command: Command): Command {
+  addSpecFlags(command, MODEL_SPEC_FLAGS);
+  const own = [
+    text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
+    text('--machine <NAME|FILE>', '--machine', 'a machine below, or FILE.json with one of your own (default: paper)'),
+    word('--topology <NAME>', '--topology', ['ring', 'fully-connected', 'switch', 'two-level'], "how its devices are linked (default: the machine's own)"),
+    option('--machine-schema', 'print the JSON Schema of a machine file, and nothing else'),
+  ];
+  for (const flag of own) command.addOption(flag);
+  return addReportFlags(command);
+}
+
+export function addPaperFlags(command: Command): Command {
+  return command
+    .addOption(option('--sensitivity', 'also change one thing at a time, and draw other parameter sets and see which of them fit as well'))
+    .addOption(text('--json <FILE>', '--json', 'also write all of it to FILE as JSON; an existing file is refused'))
+    .addOption(text('--html <FILE>', '--html', 'also draw speedups and DRAM traffic to FILE: one page that needs no network'))
+    .addOption(option('--force', 'let --json and --html replace existing files'));
+}
+
 /** The given flags as a request, with what was read from the files that they name. */
 export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' | 'files' | 'config' | 'foreign'> = {}): SpecRequest {
   const { fault, kernel: _kernel, entry: _entry, bindings: _bindings, a: _a, b: _b, layout: _layout, config: _config, ...rest } = flags;

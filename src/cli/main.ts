@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addModelFlags, addPaperFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -58,6 +58,20 @@ function commandLine(finish: (exitCode: number) => void): Command {
     .usage('(--m M --n N --k K | --model NAME [--layer NAME] | --config FILE [--layer NAME] --tp D) [--kernel FILE.wgsl --vary NAME=VALUES] [flags]')
     .addHelpText('after', manual.tiles.more)
     .action(async (flags) => finish(await (await import('./tiles.ts')).tilesCommand(flags)));
+
+  addModelFlags(program.command('model').summary('what schedules gain on a described machine, by a virtual clock').description(manual.model.what))
+    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D) [--schedule NAMES] [--machine NAME|FILE] [flags]')
+    .addHelpText('after', manual.model.more)
+    .action(async (flags) => {
+      await (await import('./model.ts')).modelCommand(flags);
+    });
+
+  addPaperFlags(program.command('paper').summary("T3's evaluation by that clock, beside what was published").description(manual.paper.what))
+    .usage('[flags]')
+    .addHelpText('after', manual.paper.more)
+    .action(async (flags) => {
+      await (await import('./paper.ts')).paperCommand(flags);
+    });
 
   addBrowserFlags(addReportFlags(program.command('doctor').summary('what browser and adapter were found, and what was tried').description(manual.doctor.what)))
     .usage('[flags]')

@@ -191,6 +191,56 @@ Examples:
 ${BINDINGS}${ZOO}${EXIT_CODES}`,
   },
 
+  model: {
+    what: 'Model a fused GEMM + reduce-scatter (and the serial all-gather) on a machine that is described, not present: the same Plan and\nthe same tracker as `run`, on a virtual clock. No GPU, no operands, nothing measured.',
+    more: `
+Machines:
+  paper          the machine of T3's evaluation (ASPLOS 2024)
+  paper-2x-cu    the same with twice the CUs
+  mi210, mi300x, a100, h100, h200, b200
+  FILE.json      one of your own: --machine-schema prints its JSON Schema; each number is {"value": …, "source": "…"}
+
+Schedules (how each one's time comes about is printed with it; * marks those that are put together from parts):
+  sequential             GEMM, then ring reduce-scatter on the CUs; what speedups are over
+  concurrent-cu-split    both at once, of GEMM after GEMM, each on a share of the CUs
+  chunk-decomposed       a small GEMM for each chunk, its transfer while the next one runs
+  tile-signal            counters, polled by a kernel that starts the collective in quarters
+  direct-store           tiles stored to their owner as they are made
+  t3                     tracker, DMA, updates at memory; the memory takes turns
+  t3-mca                 the same with T3's arbitration: compute first, communication below a threshold
+  t3-compute-first       the same without the threshold
+  multimem               reduction in the switch
+  ideal-overlap          max(GEMM, reduce-scatter)
+  ideal-nmc              the same with updates at memory
+
+How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
+assumption. With --skew devices differ in speed, and all of them are simulated; else one stands for all that do the same.
+
+Examples:
+  tilewire model --model t-nlg --layer fc2 --tp 8
+  tilewire model --model llama-70b --layer fc2 --schedule all --json model.json
+  tilewire model --m 4096 --n 4096 --k 512 --devices 8 --machine mine.json --topology switch
+  tilewire model --machine-schema
+${ZOO}${EXIT_CODES}`,
+  },
+
+  paper: {
+    what: "T3's evaluation (ASPLOS 2024) again, by the model: every model, TP degree and sub-layer under its five configurations, and what\nwas published beside what comes out. One parameter set for all cases, printed with its sources.",
+    more: `
+"not given" is a published value that this project does not have; ours stands there all the same. The set was chosen on
+the TP 8 cases; TP 16 and 32 are predictions. --sensitivity changes one thing at a time (ablations), and draws other
+sets and counts how many of them fit as well: a hit proves little where many hit.
+
+--json writes parameters, cases, summary, endToEnd, cuSharing, traffic and studies, with --sensitivity search and
+ablations as well. Other machines stand under studies.
+
+Examples:
+  tilewire paper
+  tilewire paper --json paper.json --html paper.html
+  tilewire paper --sensitivity
+${EXIT_CODES}`,
+  },
+
   doctor: {
     what: 'Say which browser, adapter, features, limits and timer resolution were found, and everything that was tried to find them.\nCandidates: --browser (which excludes the others), PUPPETEER_EXECUTABLE_PATH, an installed Chrome or Chromium, puppeteer\'s\ncache, the packaged Chromium (Linux x64; unpacked once into $XDG_CACHE_HOME/tilewire or ~/.cache/tilewire). With --backend node:\nwhat the system\'s Vulkan (Metal, Direct3D) offers to npm webgpu, then the SwiftShader of the packaged Chromium.',
     more: `

@@ -21,7 +21,7 @@ const count = z.number().int().min(1);
 const positive = z.number().positive();
 const ns = z.number().min(0);
 
-const machineSchema = z.strictObject({
+export const machineSchema = z.strictObject({
   name: z.string().min(1),
   about: z.string(),
   cus: sourced(count),

@@ -116,7 +116,8 @@ ${candidates.map((of) => `<tr>${cells(of).map((cell) => `<td>${escaped(cell)}</t
 </tbody></table></div>${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}</details>`;
 }
 
-const STYLE = `
+/** Of every page that tilewire writes. */
+export const STYLE = `
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c2733; --pale: #566472; --line: #d5dae0; --hatch: #9aa5b1; }
 @media (prefers-color-scheme: dark) { :root { --ground: #14191f; --ink: #e3e8ee; --pale: #9aa7b5; --line: #323c47; --hatch: #5b6875; } }
 body { margin: 0 auto; padding: 1rem; max-width: 1200px; background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
@@ -135,4 +136,4 @@ export function escaped(text: string): string {
 }
 
 /** JSON that no script element can be ended by. */
-const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');
+export const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');

@@ -1,0 +1,77 @@
+// `tilewire model`: one shape under several schedules on the virtual clock of a described machine. No browser, no GPU.
+import { TilewireError } from '../errors.ts';
+import { machineJsonSchema, PAPER_PARAMETER_FILE, valuesOf, type MachineFile } from '../model/machine.ts';
+import { runSchedule, SCHEDULES } from '../model/schedules.ts';
+import { Subject } from '../model/subject.ts';
+import { reportToJson } from '../report/json.ts';
+import { modelCase, type Against, type ModelReport } from '../report/model-record.ts';
+import { modelTable } from '../report/model-table.ts';
+import { resolveDraft } from '../spec/resolve.ts';
+import { specRequest, type SpecFlags } from './flags.ts';
+import { progressLine } from './progress.ts';
+import { claimReportFile } from './report-file.ts';
+import { modelConfig, remarksOn } from './run.ts';
+import { endAtOnceOnSignals, machineOf } from './simulate.ts';
+
+export interface ModelFlags extends SpecFlags {
+  /** Separated by commas. */
+  readonly schedule?: string;
+  readonly machine?: string;
+  readonly topology?: MachineFile['topology']['value'];
+  readonly machineSchema?: boolean;
+  readonly json?: string;
+  readonly force?: boolean;
+}
+
+const FIVE = ['sequential', 't3', 't3-mca', 'ideal-overlap', 'ideal-nmc'] as const;
+
+/** Slabs that a GEMM computes, over all devices that are simulated: about a microsecond each. */
+const MOST_SLABS = 2 ** 26;
+
+export async function modelCommand(flags: ModelFlags): Promise<void> {
+  if (flags.machineSchema === true) {
+    process.stdout.write(`${JSON.stringify(machineJsonSchema(), null, 2)}\n`);
+    return;
+  }
+  const { schedule, machine: machineName = 'paper', topology, machineSchema: _schema, json, force = false, ...shape } = flags;
+  const schedules = schedule === undefined ? FIVE : parseSchedules(schedule);
+  const file = json === undefined ? null : claimReportFile(json, force);
+  const found = machineOf(machineName);
+  const machine: MachineFile = topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
+  const config = modelConfig(shape);
+  // No operands are made: nothing is to be proven of them.
+  const { name, gemm, devices, chunk, skew, seed } = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
+  for (const remark of remarksOn(config.config, shape, devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
+
+  const values = valuesOf(machine);
+  const parameters = valuesOf(PAPER_PARAMETER_FILE);
+  const slabs = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN) * Math.ceil(gemm.k / parameters.tileK) * (skew === 0 ? 1 : devices);
+  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to simulate', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles`, limit: MOST_SLABS, fix: `model fewer rows${skew === 0 ? '' : ', or leave --skew out, which simulates every device'}` });
+
+  const subject = new Subject({ m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk }, { machine: values, parameters, fold: true, skew, seed });
+  endAtOnceOnSignals();
+  const progress = progressLine();
+  progress.show({ step: 'modelling the baseline', done: 0, total: schedules.length });
+  const against: Against = { machine: machine.name, model: shape.model ?? config.config?.name ?? null, sublayer: shape.layer ?? null, devices, sequential: runSchedule(subject, 'sequential'), ideal: runSchedule(subject, 'ideal-overlap') };
+  const cases = schedules.map((asked, done) => {
+    progress.show({ step: `modelling ${asked}`, done, total: schedules.length });
+    return modelCase(runSchedule(subject, asked), against);
+  });
+  progress.clear();
+  const report: ModelReport = { version: 1, name, gemm, devices, chunk, skew, seed, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, cases };
+  process.stdout.write(`${modelTable(report)}\n`);
+  file?.write(reportToJson(report));
+}
+
+/** The names of `--schedule`, or all of them. */
+function parseSchedules(text: string): readonly string[] {
+  const path = '--schedule';
+  const known = SCHEDULES.map(({ name }) => name);
+  if (text.trim() === 'all') return known;
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !known.includes(name));
+  if (unknown !== undefined) throw new TilewireError('BAD_FLAG', 'unknown schedule', { path, actual: unknown, limit: known.join(', '), fix: `use some of them, separated by commas, or ${path} all` });
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw new TilewireError('BAD_FLAG', 'this schedule is named twice', { path, actual: twice, fix: 'name it once' });
+  return names;
+}

@@ -1,0 +1,98 @@
+// `tilewire paper` as one HTML file that needs nothing else: the speedup of each case with the ideal as a line, DRAM traffic over time by
+// cause, and the claims beside ours as a table. The charts are drawn where the file is opened, by the script that is handed
+// in (page/paper-charts.ts, bundled with Observable Plot); this file decides what is in them.
+import type { PaperReport } from '../model/paper-report.ts';
+import { grouped, signed } from './paper-table.ts';
+import { embedded, escaped, STYLE } from './tiles-html.ts';
+
+/** Bars side by side at each place, and lines over all places of a panel; the script knows nothing of what they are. */
+export interface BarsAndLines {
+  readonly yLabel: string;
+  /** The top of all panels' y axes is theirs in common, the bottom is this. */
+  readonly from: number;
+  readonly bars: readonly string[];
+  readonly lines: readonly string[];
+  readonly panels: readonly { readonly title: string; readonly places: readonly { readonly label: string; readonly bars: readonly number[]; readonly lines: readonly number[] }[] }[];
+}
+
+/** Layers stacked over time, in bins of equal width, below a limit. */
+export interface StackedOverTime {
+  readonly xLabel: string;
+  readonly yLabel: string;
+  readonly layers: readonly string[];
+  readonly limit: { readonly value: number; readonly label: string };
+  readonly panels: readonly { readonly title: string; readonly bins: readonly { readonly from: number; readonly to: number; readonly layers: readonly number[] }[] }[];
+}
+
+export interface PaperCharts {
+  readonly speedups: readonly BarsAndLines[];
+  readonly traffic: StackedOverTime;
+}
+
+const BARS = ['t3', 't3-mca'] as const;
+const LINES = ['ideal-overlap', 'ideal-nmc'] as const;
+const CAUSES = [['GEMM reads', 'gemmReads'], ['GEMM writes', 'gemmWrites'], ['RS reads', 'rsReads'], ['RS writes', 'rsWrites']] as const;
+
+export function paperCharts({ cases, traffic, parameters: { machine } }: PaperReport): PaperCharts {
+  const chart = (yLabel: string, value: 'speedup' | 'speedupWithoutAllGather'): BarsAndLines => ({
+    yLabel,
+    from: 0.9,
+    bars: BARS,
+    lines: LINES,
+    panels: grouped(cases, ({ model, tp }) => `${model} TP ${tp}`).map(([title, of]) => ({
+      title,
+      places: grouped(of, ({ sublayer }) => sublayer).map(([label, records]) => {
+        const found = (schedule: string): number => records.find((record) => record.schedule === schedule && record.gemmTime === 'own')![value];
+        return { label, bars: BARS.map(found), lines: LINES.map(found) };
+      }),
+    })),
+  });
+  return {
+    speedups: [chart('speedup over sequential, with the serial all-gather', 'speedup'), chart('the same without the all-gather', 'speedupWithoutAllGather')],
+    traffic: {
+      xLabel: 'time, µs',
+      yLabel: 'DRAM traffic, GB/s',
+      layers: CAUSES.map(([name]) => name),
+      limit: { value: machine.memoryGBs.value, label: `the memory: ${machine.memoryGBs.value} GB/s` },
+      // Bytes a microsecond are MB/s.
+      panels: traffic.map(({ schedule, binUs, bins }) => ({ title: schedule, bins: bins.map((bin) => ({ from: bin.fromUs, to: bin.fromUs + binUs, layers: CAUSES.map(([, key]) => bin[key] / binUs / 1e3) })) })),
+    },
+  };
+}
+
+/** @param script draws `paper-charts` into `speedups-0`, `speedups-1` and `traffic` */
+export function paperHtml(report: PaperReport, script: string): string {
+  const { parameters: { machine, parameters }, summary, notes } = report;
+  const cells = (row: readonly string[], tag: 'td' | 'th'): string => `<tr>${row.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`;
+  const charts = paperCharts(report);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
+<title>T3's evaluation, modelled</title>
+<style>${STYLE}
+th:nth-child(2), td:nth-child(2), td:last-child { text-align: right; } th:first-child, td:first-child { text-align: left; }
+</style>
+</head>
+<body>
+<h1>T3's evaluation, modelled</h1>
+<p>${escaped(`Machine ${machine.name}, parameter set ${parameters.name}, one for all cases. Times are a virtual clock's; nothing here is measured.`)}</p>
+<h2>Speedup of each case</h2>
+${charts.speedups.map((_, at) => `<div id="speedups-${at}" class="charts"><noscript>The charts are drawn by a script; tilewire paper prints the figures.</noscript></div>`).join('\n')}
+<p class="key">op, fc2: forward; fc1, ip: backward. The ideals are bounds: max(GEMM, reduce-scatter), without and with near-memory updates.</p>
+<h2>DRAM traffic over time: T-NLG FC-2, TP 8, one device</h2>
+<div id="traffic" class="charts"><noscript>The charts are drawn by a script; tilewire paper prints the figures.</noscript></div>
+<p class="key">GEMM and reduce-scatter, without the all-gather; in bins of ${report.traffic[0]?.binUs ?? 0} µs.</p>
+<h2>Claims</h2>
+<div class="wide"><table><thead>${cells(['claim', 'published', 'ours', 'difference'], 'th')}</thead><tbody>
+${summary.map(({ claim, published, ours, difference }) => cells([claim, published === null ? 'not given' : published.toFixed(3), ours.toFixed(3), difference === null ? '–' : signed(difference)], 'td')).join('\n')}
+</tbody></table></div>
+${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}
+<script type="application/json" id="paper-charts">${embedded(charts)}</script>
+<script>${script.replaceAll(/<\/script/gi, '<\\/script')}</script>
+</body>
+</html>
+`;
+}

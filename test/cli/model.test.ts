@@ -1,0 +1,119 @@
+// `tilewire model` and `tilewire paper` as a user types them: what is printed and written, and what is refused.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { MACHINE_FILES } from '../../src/model/machine.ts';
+import { SCHEDULES } from '../../src/model/schedules.ts';
+import type { ModelReport } from '../../src/report/model-record.ts';
+import type { PaperJson } from '../../src/report/paper-json.ts';
+
+const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
+const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
+
+let folder: string;
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-test-'));
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+function tilewire(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+function file(name: string, content: unknown): string {
+  const target = path.join(folder, name);
+  fs.writeFileSync(target, typeof content === 'string' ? content : JSON.stringify(content));
+  return target;
+}
+
+const read = <T>(name: string): T => JSON.parse(fs.readFileSync(name, 'utf8')) as T;
+
+/** Exit status 2, nothing on stdout, and one error that holds all of `parts`. */
+function refused(args: string[], ...parts: string[]): void {
+  const { status, stdout, stderr } = tilewire(...args);
+  expect({ args, status, stdout }).toEqual({ args, status: 2, stdout: '' });
+  for (const part of [...parts, 'fix: ']) expect(stderr).toContain(part);
+  expect(stderr.match(/^tilewire: /gm)).toHaveLength(1);
+  expect(stderr).not.toContain('    at ');
+}
+
+test('help names every schedule and every machine', () => {
+  const { status, stdout } = tilewire('model', '--help');
+  expect(status).toBe(0);
+  for (const { name } of [...SCHEDULES, ...MACHINE_FILES]) expect(stdout).toMatch(new RegExp(`\\b${name}\\b`));
+  for (const part of ['Usage: tilewire model', 'Examples:', 'Exit codes:', '--machine-schema', 't-nlg']) expect(stdout).toContain(part);
+  expect(tilewire('paper', '--help').stdout).toContain('"not given" is a published value');
+});
+
+test('a model run: the table, and the JSON that says the same', () => {
+  const json = path.join(folder, 'model.json');
+  const { status, stdout } = tilewire('model', '--model', 't-nlg', '--layer', 'op', '--tp', '8', '--tokens', '1024', '--schedule', 't3,t3-mca', '--topology', 'switch', '--json', json);
+  expect(status).toBe(0);
+  expect(stdout).toContain('t-nlg op TP 8');
+  expect(stdout).toContain(', switch, link');
+  const report = read<ModelReport>(json);
+  expect(report.parameters.machine.topology).toEqual({ value: 'switch', source: '--topology' });
+  expect(report.cases.map(({ model, sublayer, tp, schedule }) => [model, sublayer, tp, schedule])).toEqual([['t-nlg', 'op', 8, 't3'], ['t-nlg', 'op', 8, 't3-mca']]);
+  for (const { speedup } of report.cases) expect(stdout).toContain(speedup.toFixed(3));
+  refused(['model', ...SHAPE, '--json', json], 'this file exists', '--force');
+});
+
+test('all schedules on a machine of one’s own, by numbers and ragged', () => {
+  const machine = file('mine.json', { ...MACHINE_FILES[0], name: 'mine', cus: { value: 3, source: 'made up' } });
+  const json = path.join(folder, 'mine-out.json');
+  const { status, stdout } = tilewire('model', '--m', '517', '--n', '383', '--k', '65', '--devices', '3', '--schedule', 'all', '--machine', machine, '--skew', '0.5', '--json', json);
+  expect(status).toBe(0);
+  expect(stdout).toContain('mine: ');
+  const { cases } = read<ModelReport>(json);
+  expect(cases.map(({ schedule }) => schedule)).toEqual(SCHEDULES.map(({ name }) => name));
+  for (const of of cases) expect(of).toMatchObject({ machine: 'mine', model: null, sublayer: null, tp: 3 });
+});
+
+test('the JSON Schema of a machine, and nothing else', () => {
+  const { status, stdout, stderr } = tilewire('model', '--machine-schema');
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(JSON.parse(stdout)).toMatchObject({ type: 'object', required: expect.arrayContaining(['cus', 'linkGBs']) });
+});
+
+test('flags that cannot be', () => {
+  refused(['model', ...SHAPE, '--schedule', 't3,t4'], '--schedule', 'found t4', 'limit sequential', 't3-mca');
+  refused(['model', ...SHAPE, '--schedule', 't3,t3'], 'named twice');
+  refused(['model', ...SHAPE, '--machine', 'h900'], '--machine', 'h900', 'paper-2x-cu');
+  refused(['model', ...SHAPE, '--topology', 'torus'], '--topology', 'torus', 'two-level');
+  refused(['model', '--m', '8', '--n', '8', '--k', '8'], '--devices');
+  refused(['model', '--model', 't-nlg', '--layer', 'fc2', '--tp', '9'], '--tp', 'found 9');
+  refused(['model', '--m', '65535', '--n', '65535', '--k', '65535', '--devices', '2'], '--m', 'found 268435456 slabs', 'limit 67108864');
+  refused(['model', '--m', '9999999', '--n', '9999', '--k', '8', '--devices', '2'], '--m', 'limit 4294967295');
+  refused(['model', ...SHAPE, '--operands', 'exact'], '--operands');
+  refused(['paper', '--html', path.join(folder, 'no', 'where.html')], '--html', 'does not exist');
+  refused(['paper', '--schedule', 't3'], '--schedule');
+});
+
+test('machine files that cannot be: path, what was found, the limit and the fix', () => {
+  const [paper] = MACHINE_FILES;
+  const machine = (name: string, content: unknown): string[] => ['model', ...SHAPE, '--machine', file(name, content)];
+  refused(machine('cus.json', { ...paper, cus: { value: -3, source: 'x' } }), 'cus.json cus.value', 'found -3', 'limit', '>=1', '1 issue (');
+  refused(machine('two.json', { ...paper, topology: { value: 'torus', source: 'x' }, llcBytes: 7 }), '2 issues', 'llcBytes', 'found 7', 'topology.value: found "torus"');
+  const { clockGHz: _, ...without } = paper;
+  refused(machine('less.json', without), 'less.json clockGHz', 'found nothing');
+  refused(machine('more.json', { ...paper, warp: 9 }), 'more.json', 'warp');
+  refused(machine('text.json', 'cus: 3'), 'not JSON', 'text.json');
+  refused(machine('array.json', []), 'array.json', 'found []');
+  refused(['model', ...SHAPE, '--machine', path.join(folder, 'none.json')], 'cannot be read', 'none.json');
+});
+
+test('the paper: all tables, the JSON and the page', () => {
+  const [json, html] = ['paper.json', 'paper.html'].map((name) => path.join(folder, name));
+  const { status, stdout, stderr } = tilewire('paper', '--json', json, '--html', html);
+  expect(status).toBe(0);
+  expect(stderr).toContain('tilewire: cases 0/28\n');
+  expect(stderr).toContain('paper.json is without search and ablations: --sensitivity makes them');
+  const record = read<PaperJson>(json);
+  expect(record.cases).toHaveLength(28 * 6);
+  for (const { claim } of record.summary) expect(stdout).toContain(`  ${claim}  `);
+  expect(fs.readFileSync(html, 'utf8')).toContain('id="traffic"');
+});

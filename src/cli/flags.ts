@@ -272,6 +272,17 @@ export function addModelFlags(command: Command): Command {
   return addReportFlags(command);
 }
 
+export function addExplainFlags(command: Command): Command {
+  addSpecFlags(command, MODEL_SPEC_FLAGS);
+  const own = [
+    text('--schedule <NAME>', '--schedule', 't3, t3-mca or t3-compute-first (default: t3-mca)'),
+    text('--machine <NAME|FILE>', '--machine', 'a machine of `tilewire model`, or FILE.json with one of your own (default: paper)'),
+    word('--topology <NAME>', '--topology', ['ring', 'fully-connected', 'switch', 'two-level'], "how its devices are linked (default: the machine's own)"),
+  ];
+  for (const flag of own) command.addOption(flag);
+  return addReportFlags(command);
+}
+
 export function addPaperFlags(command: Command): Command {
   return command
     .addOption(option('--sensitivity', 'also change one thing at a time, and draw other parameter sets and see which of them fit as well'))

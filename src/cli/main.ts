@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addModelFlags, addPaperFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addExplainFlags, addModelFlags, addPaperFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -64,6 +64,13 @@ function commandLine(finish: (exitCode: number) => void): Command {
     .addHelpText('after', manual.model.more)
     .action(async (flags) => {
       await (await import('./model.ts')).modelCommand(flags);
+    });
+
+  addExplainFlags(program.command('explain').summary('why a fused schedule takes its time there, and where it wins or loses').description(manual.explain.what))
+    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D) [--schedule NAME] [--machine NAME|FILE] [flags]')
+    .addHelpText('after', manual.explain.more)
+    .action(async (flags) => {
+      await (await import('./explain.ts')).explainCommand(flags);
     });
 
   addPaperFlags(program.command('paper').summary("T3's evaluation by that clock, beside what was published").description(manual.paper.what))

@@ -224,6 +224,19 @@ Examples:
 ${ZOO}${EXIT_CODES}`,
   },
 
+  explain: {
+    what: 'Why a fused schedule takes the time that it takes on a machine that is described, not present: the time of the device that\nfinishes last by cause, the critical path from one device to the next, and two maps of where the schedule wins, breaks even or loses.',
+    more: `
+All devices are simulated, since a path goes from one to the next; in the maps one stands for all. The second map keeps
+K, over all devices, and the output.
+
+Examples:
+  tilewire explain --model t-nlg --layer fc2 --tp 8
+  tilewire explain --model t-nlg --layer op --tp 8 --schedule t3 --json why.json
+  tilewire explain --m 4096 --n 4096 --k 512 --devices 8 --machine h100
+${ZOO}${EXIT_CODES}`,
+  },
+
   paper: {
     what: "T3's evaluation (ASPLOS 2024) again, by the model: every model, TP degree and sub-layer under its five configurations, and what\nwas published beside what comes out. One parameter set for all cases, printed with its sources.",
     more: `

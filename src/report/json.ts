@@ -5,11 +5,12 @@ import { parseSpec } from '../spec/parse.ts';
 import type { Spec } from '../spec/spec.ts';
 import type { TilesReport } from '../tune/tiles-report.ts';
 import type { Report } from '../verify/run-report.ts';
+import type { ExplainReport } from './explain-table.ts';
 import type { ModelReport } from './model-record.ts';
 import type { PaperJson } from './paper-json.ts';
 
 /** JSON with two-space indents. A NaN or an infinity would silently turn into null, so it is a bug. */
-export function reportToJson(report: Report | TilesReport | ModelReport | PaperJson): string {
+export function reportToJson(report: Report | TilesReport | ExplainReport | ModelReport | PaperJson): string {
   const text = JSON.stringify(
     report,
     (key, value: unknown) => {

@@ -1,0 +1,60 @@
+// `tilewire explain` as a user types it: the table, the JSON that says the same, and what is refused.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { byCause } from '../../src/model/explain.ts';
+import type { ExplainReport } from '../../src/report/explain-table.ts';
+
+const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
+const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
+
+let folder: string;
+beforeAll(() => {
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-test-'));
+});
+afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+function tilewire(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'explain', ...args], { encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+
+test('causes sum to the time, the path has no gap, maps have their cells', () => {
+  const json = path.join(folder, 'why.json');
+  const { status, stdout, stderr } = tilewire(...SHAPE, '--schedule', 't3', '--machine', 'mi210', '--json', json);
+  expect({ status, stderr }).toMatchObject({ status: 0 });
+  const report = JSON.parse(fs.readFileSync(json, 'utf8')) as ExplainReport;
+  expect(report).toMatchObject({ version: 1, schedule: 't3', devices: 4 });
+  const { path: segments, breakdown, maps } = report;
+  expect(segments[0].fromPs).toBe(0);
+  segments.slice(1).forEach(({ fromPs }, at) => expect(fromPs).toBe(segments[at].toPs));
+  const end = segments.at(-1)!.toPs;
+  expect(Object.values(byCause(segments)).reduce((sum, ps) => sum + ps, 0)).toBe(end);
+  // The run ends with the last update of the device that finishes last.
+  expect(Object.values(breakdown).reduce((sum, ps) => sum + ps, 0)).toBeCloseTo(end, -2);
+  expect(segments.some(({ cause }) => cause === 'link')).toBe(true);
+  expect(maps.map(({ x, y }) => [x.name, y.name])).toEqual([['m', 'tile m = n'], ['link GB/s', 'devices']]);
+  for (const { x, y, cells } of maps) {
+    expect(cells.length).toBe(x.values.length * y.values.length);
+    for (const { speedup, verdict } of cells) expect(verdict).toBe(speedup > 1.02 ? 'wins' : speedup < 0.98 ? 'loses' : 'breaks even');
+  }
+  expect(stdout).toContain('why t3 takes its time: 512x384x64');
+  expect(stdout).toContain(`${segments.length} segments`);
+  const [{ cells: [cell] }] = maps;
+  expect(stdout).toContain(cell.speedup.toFixed(3));
+});
+
+test.each([
+  ['a schedule without a path', ['--schedule', 'ideal-nmc'], '--schedule', 't3-mca'],
+  ['one device', ['--devices', '1'], '--devices', 'at least 2'],
+  ['a GEMM that would take minutes', ['--m', '65535', '--n', '65535', '--k', '65535'], '--m', 'slabs'],
+  ['an unknown machine', ['--machine', 'h1000'], '--machine', 'h100'],
+])('%s is refused', (_what, more, ...parts) => {
+  const { status, stdout, stderr } = tilewire(...SHAPE, ...more);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+  for (const part of [...parts, 'fix: ']) expect(stderr).toContain(part);
+  expect(stderr).not.toContain('    at ');
+});

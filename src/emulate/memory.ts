@@ -64,8 +64,9 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   const landing = devices * 2 * landingElements(plan) * ELEMENT_BYTES;
   const staging = (spec.lag + 1) * (counterBytes + 2 * 3 * devices * 16);
   const stageTiles = Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length))));
-  // A stage's order table; transfers and updates of what the landing buffer holds, two stages' worth.
-  const lists = devices * (3 * ALIGNMENT + stageTiles * (4 * (1 + 2 * widestDispatch(plan, maxSlots)) + 2 * 2 * tiling.wavefronts * ITEM_BYTES));
+  // The order tables of a stage's dispatches; transfers and updates of what the landing buffer holds, two stages' worth.
+  const tables = plan.stages.flat().reduce((most, { tiles }) => Math.max(most, orderTables(plan, tiles, maxSlots)), 0);
+  const lists = devices * (tables + 2 * ALIGNMENT + stageTiles * 2 * 2 * tiling.wavefronts * ITEM_BYTES);
   const commands = COMMANDS_BYTES + 2 * lists;
   const exact = spec.operands.kind === 'exact';
   const whole = batch * m * pitch * ELEMENT_BYTES;
@@ -114,11 +115,13 @@ const WINDOWS = 4;
 /** Records of shaders/tracker.wgsl, bytes: of a window, a piece, a part's store, a block. */
 const TRACKER_BYTES = { window: 44, piece: 24, store: 12, block: 24 };
 
+/** Of a stage's dispatches: of each workgroup its number, and for each chunk a counter and an op bit. */
+const orderTables = (plan: Plan, stage: readonly number[], maxSlots: number): number => dispatchesOf(plan, stage, maxSlots).reduce((sum, { tiles, slots }) => sum + ALIGNMENT + tiles.length * 4 * (1 + 2 * slots.length), 0);
+
 /** Order tables of all stages, and what the tracker kernel needs; its windows reckoned for a run in which nothing waits. */
 function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): number {
   const { tiling, devices, stages } = plan;
-  const tables = stages.flat().flatMap(({ tiles }) => dispatchesOf(plan, tiles, maxSlots));
-  const orders = splitsOf(plan) * tables.reduce((sum, { tiles, slots }) => sum + ALIGNMENT + tiles.length * 4 * (1 + 2 * slots.length), 0);
+  const orders = splitsOf(plan) * stages.flat().reduce((sum, { tiles }) => sum + orderTables(plan, tiles, maxSlots), 0);
   const pieces = tiling.parts * tiling.wavefronts;
   const listItems = Math.max(...tiling.chunks.map((_, j) => tiling.chunkParts[j + 1] - tiling.chunkParts[j])) * tiling.wavefronts + ALIGNMENT;
   const epochs = Math.max(...stages.map((of) => of.length)) * (1 + skew) * (1 + skew / 4) + (lag + 2) * devices;

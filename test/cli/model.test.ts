@@ -73,6 +73,26 @@ test('all schedules on a machine of one’s own, by numbers and ragged', () => {
   for (const of of cases) expect(of).toMatchObject({ machine: 'mine', model: null, sublayer: null, tp: 3 });
 });
 
+test('every flag reaches what is modelled', () => {
+  const json = path.join(folder, 'flag.json');
+  const modelled = (...args: string[]): ModelReport => {
+    expect(tilewire('model', ...SHAPE, '--schedule', 't3-mca', '--json', json, '--force', ...args).status).toBe(0);
+    return read<ModelReport>(json);
+  };
+  const plain = modelled();
+  const [{ timeUs, gemmUs }] = plain.cases;
+  expect({ chunk: plain.chunk, skew: plain.skew, schedules: plain.cases.length, machine: plain.parameters.machine.name }).toEqual({ chunk: 'rows', skew: 0, schedules: 1, machine: 'paper' });
+  expect(modelled('--skew', '1').cases[0].timeUs).toBeGreaterThan(timeUs);
+  expect(modelled('--skew', '1', '--seed', '2').cases[0].timeUs).not.toBe(modelled('--skew', '1').cases[0].timeUs);
+  expect(modelled('--chunk', 'columns')).toMatchObject({ chunk: 'columns' });
+  expect(modelled('--chunk', 'columns').cases[0].timeUs).not.toBe(timeUs);
+  expect(modelled('--machine', file('slow.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), clockGHz: { value: 0.1, source: 'made up' } })).cases[0].gemmUs).toBeGreaterThan(2 * gemmUs);
+  expect(modelled('--machine', 'paper-2x-cu').parameters.machine.name).toBe('paper-2x-cu');
+  const nodes = file('nodes.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), nodeDevices: { value: 2, source: 'made up' }, nodeGBs: { value: 10, source: 'made up' } });
+  expect(modelled('--machine', nodes).cases[0].timeUs).toBe(timeUs);
+  expect(modelled('--machine', nodes, '--topology', 'two-level').cases[0].timeUs).toBeGreaterThan(timeUs);
+});
+
 test('the JSON Schema of a machine, and nothing else', () => {
   const { status, stdout, stderr } = tilewire('model', '--machine-schema');
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

@@ -14,6 +14,7 @@ import type { Link } from './link.ts';
 import { Llc } from './llc.ts';
 import { COMPUTE_STREAM, DMA_READ, DMA_READS, DMA_UPDATE, FILL, INCOMING, LOCAL_UPDATE, Memory, READ, RECEIVED, REMOTE_UPDATE, STORES, WRITE, type Traffic } from './memory.ts';
 import type { Settings } from './settings.ts';
+import type { Trace } from './trace.ts';
 
 /** Kinds of event, in the order in which those of one time happen. Those of ARRIVAL on are by the sender's distance. */
 export const SERVED = 0;
@@ -43,6 +44,7 @@ export interface DeviceInput {
   readonly heap: EventHeap;
   readonly fold: Fold;
   readonly log: EventLog | null;
+  readonly trace: Trace | null;
   readonly traffic: Traffic | null;
   readonly peers: readonly Device[];
 }
@@ -67,13 +69,13 @@ export class Device implements ComputeHost {
   readonly #admitted: (stream: number, bytes: number, from: number) => void;
 
   constructor(input: DeviceInput) {
-    const { device, settings, plan, work, blocks, heap, geometry, log, traffic, isConnected } = input;
+    const { device, settings, plan, work, blocks, heap, geometry, log, trace, traffic, isConnected } = input;
     const { tiling, devices } = plan;
     this.#input = input;
     this.memory = new Memory(settings, settings.arbitration, traffic);
     this.llc = new Llc(settings.llcBytes, blocks + tiling.parts * tiling.wavefronts, (block, bytes) => this.#split(this.#storeStream, WRITE | ((block - blocks) << KIND_BITS), bytes));
     this.compute = new Compute(device, settings, work, this.llc, heap, COMPUTED, STAGE, this, blocks);
-    this.dma = new Dma(device, settings, plan, this.memory, heap, SET_UP, (block) => log?.add('send', heap.time, device, block, this.#target(block)));
+    this.dma = new Dma(device, settings, plan, this.memory, heap, SET_UP, (block) => log?.add('send', heap.time, device, block, this.#target(block)), trace && ((piece) => trace.first(trace.asked, device, piece, heap.time)));
     this.links = linksOf(settings, device, devices, heap, SENT, CREDIT);
     this.tracker = isConnected && input.writes === 'updates' ? new Tracker(plan, device, geometry) : null;
     this.inbound = Array.from({ length: devices }, () => new Fifo());
@@ -114,6 +116,7 @@ export class Device implements ComputeHost {
   store(tile: number, slot: number): boolean {
     const { plan, device, settings, isConnected } = this.#input;
     const { tileParts, partChunk } = plan.tiling;
+    this.#traceTile(tile);
     if (isConnected)
       for (const part of tileParts[tile]) {
         const to = routeOf(plan, device, partChunk[part]).storeTo;
@@ -123,6 +126,12 @@ export class Device implements ComputeHost {
       }
     for (const part of tileParts[tile]) this.#storePart(part);
     return true;
+  }
+
+  #traceTile(tile: number): void {
+    const { trace, device, heap, plan: { tiling: { tileParts, wavefronts } } } = this.#input;
+    if (trace === null) return;
+    for (const part of tileParts[tile]) for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) trace.first(trace.computed, device, piece, heap.time);
   }
 
   firstStage(): void {
@@ -136,7 +145,7 @@ export class Device implements ComputeHost {
   }
 
   #storePart(part: number): void {
-    const { plan, device, settings, writes, isConnected, blocks } = this.#input;
+    const { plan, device, settings, writes, isConnected, blocks, trace, heap } = this.#input;
     const { partChunk, wavefronts, pieceElements } = plan.tiling;
     const to = routeOf(plan, device, partChunk[part]).storeTo;
     for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) {
@@ -145,6 +154,7 @@ export class Device implements ComputeHost {
       if (to !== device) {
         if (!isConnected) continue;
         const link = this.#link(to);
+        trace?.last(trace.queued, device, piece, heap.time);
         for (let left = bytes; left > 0; left -= settings.granuleBytes) link.send(REMOTE_UPDATE | (piece << KIND_BITS), Math.min(left, settings.granuleBytes), to);
       } else if (writes === 'cached') this.llc.write(blocks + piece, bytes);
       else this.#split(this.#storeStream, (writes === 'stores' ? WRITE : LOCAL_UPDATE) | (piece << KIND_BITS), bytes);
@@ -183,6 +193,8 @@ export class Device implements ComputeHost {
     } else if (kind === LOCAL_UPDATE || kind === REMOTE_UPDATE || kind === DMA_UPDATE) this.#landed(kind, subject, size, from);
     else if (kind === DMA_READ) {
       const to = this.#targetOf(subject);
+      const { trace, device, heap } = this.#input;
+      trace?.last(trace.queued, device, subject, heap.time);
       this.#link(to).send(DMA_UPDATE | (subject << KIND_BITS), size, to);
     } else if (kind === READ || kind === RECEIVED) throw bug('a collective kernel’s access in a GEMM');
   }
@@ -194,8 +206,9 @@ export class Device implements ComputeHost {
 
   #landed(kind: number, piece: number, bytes: number, from: number): void {
     const { tracker } = this;
-    const { plan, settings, log, heap, device } = this.#input;
+    const { plan, settings, log, trace, heap, device } = this.#input;
     if (tracker === null) return;
+    trace?.last(kind === LOCAL_UPDATE ? trace.stored : trace.landed, from, piece, heap.time);
     const elements = bytes / settings.elementBytes;
     if (log !== null) {
       this.#logFirst(kind, Math.floor(piece / plan.tiling.wavefronts), from, log);
@@ -206,7 +219,9 @@ export class Device implements ComputeHost {
     output.ready.length = 0;
     tracker.update(piece, elements, output);
     if (log !== null) for (const completed of output.completed) log.add('complete', heap.time, device, completed);
+    if (trace !== null) for (const completed of output.completed) trace.last(trace.completed, device, completed, heap.time);
     for (const block of output.ready) {
+      if (trace !== null) trace.triggered[device * plan.tiling.blocks + block] = heap.time;
       log?.add('trigger', heap.time, device, block);
       this.dma.trigger(block);
     }
@@ -227,10 +242,11 @@ export class Device implements ComputeHost {
   // ── Links ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #sent(link: Link): void {
-    const { fold, device, heap, peers, plan, settings } = this.#input;
+    const { fold, device, heap, peers, plan, settings, trace } = this.#input;
     const { what, size, from: to } = link.queue;
     link.sent();
     const kind = what & KIND_MASK;
+    trace?.last(trace.sent, device, what >>> KIND_BITS, heap.time);
     const receiver = peers[fold.image(to)];
     const sender = fold.sender(device, to);
     const distance = (sender - receiver.#input.device + plan.devices) % plan.devices;

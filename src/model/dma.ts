@@ -19,7 +19,7 @@ export class Dma {
   #at = NONE;
   #offset = 0;
 
-  /** @param begins hears of each block whose reads begin */
+  /** @param begins hears of each block whose reads begin @param asks hears of each piece that is asked for */
   constructor(
     readonly device: number,
     readonly settings: DmaSettings & { readonly granuleBytes: number; readonly elementBytes: number },
@@ -28,6 +28,7 @@ export class Dma {
     readonly heap: EventHeap,
     readonly setUpKind: number,
     readonly begins: (block: number) => void,
+    readonly asks: ((piece: number) => void) | null = null,
   ) {}
 
   trigger(block: number): void {
@@ -59,6 +60,7 @@ export class Dma {
     const reads = this.memory.streams[DMA_READS];
     while (this.#at !== NONE && reads.bytes < dmaReadBytes && this.outstanding < dmaWindowBytes) {
       const piece = this.#pieces[this.#at];
+      if (this.#offset === 0) this.asks?.(piece);
       const whole = this.plan.tiling.pieceElements[piece] * elementBytes;
       const bytes = Math.min(granuleBytes, whole - this.#offset);
       this.memory.push(DMA_READS, DMA_READ | (piece << KIND_BITS), bytes, this.device, this.heap.time);

@@ -61,17 +61,23 @@ export class EventHeap {
     const length = --this.#length;
     const time = times[length];
     const order = orders[length];
+    // The hole goes down to a leaf, the last entry up from there: it mostly belongs near the end.
     let at = 0;
-    for (;;) {
-      let below = 2 * at + 1;
-      if (below >= length) break;
+    for (let below = 1; below < length; below = 2 * at + 1) {
       const right = below + 1;
       if (right < length && (times[right] < times[below] || (times[right] === times[below] && orders[right] < orders[below]))) below = right;
-      if (time < times[below] || (time === times[below] && order < orders[below])) break;
       times[at] = times[below];
       orders[at] = orders[below];
       payloads[at] = payloads[below];
       at = below;
+    }
+    while (at > 0) {
+      const above = (at - 1) >> 1;
+      if (times[above] < time || (times[above] === time && orders[above] < order)) break;
+      times[at] = times[above];
+      orders[at] = orders[above];
+      payloads[at] = payloads[above];
+      at = above;
     }
     times[at] = time;
     orders[at] = order;

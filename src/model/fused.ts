@@ -13,6 +13,7 @@ import { EventHeap } from './event-heap.ts';
 import { Fold, periodOf } from './fold.ts';
 import { COMPUTE_STREAM, DMA_READS, INCOMING, STORES, type Traffic } from './memory.ts';
 import type { Settings } from './settings.ts';
+import type { Trace } from './trace.ts';
 import { Waits } from './waits.ts';
 
 export interface GemmInput {
@@ -31,6 +32,8 @@ export interface GemmInput {
   readonly seed?: number;
   readonly fold?: boolean;
   readonly log?: EventLog;
+  /** When each piece came where, for its critical path. */
+  readonly trace?: Trace;
   /** DRAM traffic over time, in bins of so many picoseconds. */
   readonly binPs?: number;
 }
@@ -78,7 +81,8 @@ export interface GemmFigures {
 const GEOMETRY: TrackerGeometry = { sets: 256, ways: 8, overflow: 'spill' };
 
 export function simulateGemm(input: GemmInput): GemmFigures {
-  const { settings, plan, tile, depths, writes, isConnected, geometry = GEOMETRY, skew = 0, log = null, binPs = 0 } = input;
+  const { settings, plan, tile, depths, writes, isConnected, geometry = GEOMETRY, skew = 0, log = null, trace = null, binPs = 0 } = input;
+  if (plan.twins.length > 0) throw new TilewireError('BAD_SPEC', 'the model has no split-K', { path: 'kernel.splits', actual: plan.twins.length + 1, limit: 1, fix: 'model a kernel that multiplies all of k at once' });
   const places = placesOfTiles(plan.tiling, tile);
   const period = input.fold === true && canFold(input) ? foldPeriod(plan, places, settings) : plan.devices;
   const fold = new Fold(plan.devices, period, plan);
@@ -91,7 +95,7 @@ export function simulateGemm(input: GemmInput): GemmFigures {
     const work: Work = { ...orderOf(plan, device, settings.straddleSteps && input.kernelPerStage !== true), ...operandBlocks(plan.tiling, places, slabs.length, rows), slabs, tile, skew, seed: input.seed ?? 0, launchPs: input.kernelPerStage === true ? settings.launchPs : 0 };
     devices.push(
       new Device({
-        device, settings, plan, work, writes, isConnected, geometry, heap, fold, log, peers: devices,
+        device, settings, plan, work, writes, isConnected, geometry, heap, fold, log, trace, peers: devices,
         traffic: binPs > 0 ? ({ binPs, bins: [] } satisfies Traffic) : null,
         blocks: (rows + columns) * slabs.length,
         blockBytes: bytesOfBlocks(plan.tiling, tile, rows, slabs, settings.elementBytes),
@@ -111,8 +115,8 @@ function refuseUnfinished(devices: readonly Device[]): void {
 }
 
 /** Devices that differ in k, in speed or in what happens to a full tracker cannot stand for each other. */
-function canFold({ depths, skew = 0, log, geometry = GEOMETRY }: GemmInput): boolean {
-  return skew === 0 && log === undefined && geometry.overflow === 'spill' && depths.every((k) => k === depths[0]);
+function canFold({ depths, skew = 0, log, trace, geometry = GEOMETRY }: GemmInput): boolean {
+  return skew === 0 && log === undefined && trace === undefined && geometry.overflow === 'spill' && depths.every((k) => k === depths[0]);
 }
 
 function foldPeriod(plan: Plan, places: Int32Array, { topology, nodeDevices }: Settings): number {

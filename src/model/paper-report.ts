@@ -3,7 +3,7 @@
 import { MACHINE_FILES, machineNamed, PAPER_PARAMETER_FILE, valuesOf, type MachineFile, type ParameterFile } from './machine.ts';
 import { isHeadline, PAPER_CASES, runCases, summaryOf, type CaseRecord, type Claim } from './paper.ts';
 import { ablations, search, type Ablation, type Search } from './search.ts';
-import { cuSharing, endToEnd, fasterCompute, trafficOf, type CuSharing, type EndToEnd, type TrafficStudy } from './studies.ts';
+import { cuSharing, endToEnd, fasterCompute, studyClaims, trafficOf, type CuSharing, type EndToEnd, type TrafficStudy } from './studies.ts';
 
 export interface PaperReport {
   readonly parameters: { readonly machine: MachineFile; readonly parameters: ParameterFile };
@@ -41,11 +41,12 @@ export function paperReport({ parameters: file = PAPER_PARAMETER_FILE, sensitivi
     traffic: trafficOf({ parameters }),
     studies: [{ what: 'twice the CUs', cases: fasterCompute(PAPER_CASES.filter(isHeadline), parameters) }],
   };
+  const extra = studyClaims({ ...studies, fasterCompute: studies.studies[0].cases });
   const withoutEffect = results.filter(({ modelled }) => modelled['t3-mca'].gemm.devices.every(({ arbiter }) => arbiter.heldBack === 0)).map(({ paperCase: { model, tp, sublayer } }) => `${model} TP ${tp} ${sublayer}`);
   return {
     parameters: { machine: MACHINE_FILES.find(({ name }) => name === 'paper')!, parameters: file },
     cases: results.flatMap(({ records }) => records),
-    summary: summaryOf(results),
+    summary: [...summaryOf(results), ...extra],
     notes: withoutEffect.length === 0 ? [] : [`the threshold of T3-MCA held nothing back, so that compute first did all, in ${withoutEffect.length} of ${results.length} cases: ${withoutEffect.join(', ')}`],
     ...studies,
     ablations: sensitivity === undefined ? [] : ablations({ parameters, progress: (done, of) => progress('ablations', done, of) }),

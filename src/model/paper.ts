@@ -76,9 +76,10 @@ export function runCases(cases: readonly PaperCase[] = PAPER_CASES, machine: Mac
   const subjects = new Map<string, Subject>();
   return cases.map((paperCase, index) => {
     progress(index, cases.length);
-    const made = subjectOf(paperCase, machine, parameters);
-    const key = JSON.stringify(made.shape);
-    const subject = subjects.get(key) ?? made;
+    const { shape, conditions } = subjectOf(paperCase, machine, parameters);
+    const kin = [...subjects.values()].find((other) => other.shape.m === shape.m && other.shape.n === shape.n && other.shape.devices === shape.devices);
+    const key = JSON.stringify(shape);
+    const subject = subjects.get(key) ?? new Subject(shape, conditions, kin);
     subjects.set(key, subject);
     return runCase(paperCase, machine, parameters, subject);
   });

@@ -4,7 +4,7 @@ import { LAYERS, MODELS, type LayerName } from '../spec/zoo.ts';
 import { durationOf } from './rate.ts';
 import { machineNamed, PAPER_PARAMETERS, type Machine, type Parameters } from './machine.ts';
 import { DMA_READ, DMA_UPDATE, FILL, LOCAL_UPDATE, READ, RECEIVED, REMOTE_UPDATE, WRITE } from './memory.ts';
-import { runCases, subjectOf, US, type CaseRecord, type CaseResult, type PaperCase } from './paper.ts';
+import { geomean, runCases, subjectOf, US, type CaseRecord, type CaseResult, type Claim, type PaperCase } from './paper.ts';
 import { Subject } from './subject.ts';
 
 interface On {
@@ -123,3 +123,18 @@ export function endToEnd(results: readonly CaseResult[], { machine = machineName
 }
 
 const SEQUENCE = 1024;
+
+/** Claims of these studies in the form of the summary; what the paper says of them is not given. */
+export function studyClaims(of: { readonly endToEnd: readonly EndToEnd[]; readonly cuSharing: readonly CuSharing[]; readonly fasterCompute: readonly CaseRecord[] }): Claim[] {
+  const claim = (text: string, ours: number): Claim => ({ claim: text, published: null, tolerance: null, ours, difference: null });
+  const speedups = (schedule: string): number[] => of.fasterCompute.filter((record) => record.schedule === schedule && record.gemmTime === 'own').map(({ speedup }) => speedup);
+  const slowdowns = (cus: number): CuSharing[] => of.cuSharing.filter(({ collectiveCus }) => collectiveCus === cus);
+  return [
+    ...(['training', 'prompt inference'] as const).flatMap((phase) => ['t3', 't3-mca'].map((schedule) => claim(`End to end, ${phase}, ${schedule}, max`, Math.max(...of.endToEnd.filter((row) => row.phase === phase && row.schedule === schedule).map(({ speedup }) => speedup))))),
+    ...['t3', 't3-mca', 'ideal-overlap'].map((schedule) => claim(`Twice the CUs, ${schedule} speedup, geomean`, geomean(speedups(schedule)))),
+    ...[8, 16].flatMap((cus) => [
+      claim(`All-reduce on ${cus} CUs, slowdown, geomean`, geomean(slowdowns(cus).map(({ allReduceSlowdown }) => allReduceSlowdown))),
+      claim(`GEMM without ${cus} CUs, slowdown, geomean`, geomean(slowdowns(cus).map(({ gemmSlowdown }) => gemmSlowdown))),
+    ]),
+  ];
+}

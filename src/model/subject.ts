@@ -42,6 +42,8 @@ export class Subject {
   constructor(
     readonly shape: Shape,
     readonly conditions: Conditions,
+    /** One that differs in K alone: Plans and collectives, which do not depend on it, are made once for both. */
+    readonly kin: Subject | null = null,
   ) {}
 
   /** Bytes of each device's chunk. */
@@ -56,6 +58,7 @@ export class Subject {
 
   /** Of the collective over the devices, or of the plain GEMM (one device). Its stages are whole steps: the machine cuts them. */
   plan(devices: number = this.shape.devices, mapping: MappingName = 'ring', blockTiles: number = this.conditions.parameters.blockTiles): Plan {
+    if (this.kin !== null) return this.kin.plan(devices, mapping, blockTiles);
     return this.#once(`plan ${devices} ${mapping} ${blockTiles}`, () => {
       const { tileM, tileN, wavesM, wavesN, swizzle } = this.conditions.parameters;
       const kernel = { m: this.shape.m, n: this.shape.n, tile: { m: tileM, n: tileN }, waves: { m: wavesM, n: wavesN }, swizzle };
@@ -88,12 +91,13 @@ export class Subject {
 
   /** By a kernel on some of the CUs, all where left out; of a share of each chunk, where `parts` is more than one. */
   collective(kind: CollectiveKind, collectiveCus: number = this.conditions.machine.cus, parts = 1): CollectiveFigures {
+    if (this.kin !== null) return this.kin.collective(kind, collectiveCus, parts);
     const { machine, parameters, fold, binPs = 0 } = this.conditions;
     const chunkBytes = this.chunkBytes.map((bytes) => Math.ceil(bytes / parts / parameters.elementBytes) * parameters.elementBytes);
     return this.#once(`${kind} ${collectiveCus} ${parts}`, () => simulateCollective({ settings: { ...settingsOf(machine, parameters, 'round-robin'), collectiveCus }, kind, chunkBytes, fold, binPs }));
   }
 
-  simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log'>): GemmFigures {
+  simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log' | 'trace'>): GemmFigures {
     const { machine, parameters, fold, skew = 0, seed = 0, binPs = 0 } = this.conditions;
     const depths = Array.from({ length: plan.devices }, (_, device) => depthOf({ gemm: this.shape, devices: this.shape.devices }, device));
     const { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways } = parameters;

@@ -127,3 +127,8 @@ describe('folded', () => {
     expect(fusedRun(plan, PLAIN, { fold: true, geometry: { sets: 1, ways: 1, overflow: 'stall' } }).devices).toHaveLength(4);
   });
 });
+
+test('split-K is refused by name', () => {
+  const plan = planFor({ m: 8, n: 8, devices: 2, algorithm: 'ring', chunk: 'rows', stageTiles: 4, triggerTiles: 1, tiles: { kind: 'grid', threadM: 4, threadN: 4, lanesX: 1, lanesY: 1, wavefront: 1 }, splits: { count: 2, axis: 'z', seed: 1 } });
+  expect(() => fusedRun(plan, PLAIN)).toThrow(/split-K/);
+});

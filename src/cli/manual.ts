@@ -109,11 +109,13 @@ export const manual = {
   program: `
 A tensor-parallel GEMM runs on emulated devices through WebGPU in a headless Chrome, tracked and triggered as
 T3's hardware does it (ASPLOS 2024): each output tile is counted as it lands, and its transfer and reduction
-start while later tiles are still being computed. Every element of the result is checked.
+start while later tiles are still being computed. Every element of the result is checked. The commands model and paper
+need no GPU: they say what schedules would gain on a machine that is described.
 
 Examples:
   tilewire start
   tilewire run --model t-nlg --layer fc2 --tp 8 --tokens 256 --baseline
+  tilewire model --model t-nlg --layer fc2 --tp 8
   tilewire run --help
 ${EXIT_CODES}`,
 

@@ -11,6 +11,7 @@ import type { ModelReport } from '../../src/report/model-record.ts';
 import type { PaperJson } from '../../src/report/paper-json.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
+const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
 
 let folder: string;
@@ -60,6 +61,12 @@ test('a model run: the table, and the JSON that says the same', () => {
   expect(report.cases.map(({ model, sublayer, tp, schedule }) => [model, sublayer, tp, schedule])).toEqual([['t-nlg', 'op', 8, 't3'], ['t-nlg', 'op', 8, 't3-mca']]);
   for (const { speedup } of report.cases) expect(stdout).toContain(speedup.toFixed(3));
   refused(['model', ...SHAPE, '--json', json], 'this file exists', '--force');
+});
+
+test('the README shows what is printed', () => {
+  const { status, stdout } = tilewire('model', '--model', 't-nlg', '--layer', 'fc2', '--tp', '8');
+  expect(status).toBe(0);
+  expect(readme).toContain(`\n\`\`\`\n${stdout}\`\`\`\n`);
 });
 
 test('all schedules on a machine of one’s own, by numbers and ragged', () => {
@@ -134,6 +141,9 @@ test('the paper: all tables, the JSON and the page', () => {
   expect(stderr).toContain('paper.json is without search and ablations: --sensitivity makes them');
   const record = read<PaperJson>(json);
   expect(record.cases).toHaveLength(28 * 6);
-  for (const { claim } of record.summary) expect(stdout).toContain(`  ${claim}  `);
+  const [, claims] = /^Claims\n=+\n([^]*?)\n\n/m.exec(stdout)!;
+  for (const { claim } of record.summary) expect(claims).toContain(`  ${claim}  `);
+  expect(readme).toContain(`\n\`\`\`\n${claims}\n\`\`\`\n`);
+  expect(readme).toContain(`in ${/in (\d+ of 28) cases/.exec(stdout)![1].replace(' of ', ' of the ')} cases`);
   expect(fs.readFileSync(html, 'utf8')).toContain('id="traffic"');
 });

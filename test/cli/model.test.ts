@@ -125,6 +125,7 @@ test('machine files that cannot be: path, what was found, the limit and the fix'
   const machine = (name: string, content: unknown): string[] => ['model', ...SHAPE, '--machine', file(name, content)];
   refused(machine('cus.json', { ...paper, cus: { value: -3, source: 'x' } }), 'cus.json cus.value', 'found -3', 'limit', '>=1', '1 issue (');
   refused(machine('two.json', { ...paper, topology: { value: 'torus', source: 'x' }, llcBytes: 7 }), '2 issues', 'llcBytes', 'found 7', 'topology.value: found "torus"');
+  refused(machine('slow.json', { ...paper, linkGBs: { value: 1e-6, source: 'x' }, cus: { value: 1e9, source: 'x' } }), 'slow.json cus.value', 'found 1000000000', 'limit 1..65536', 'linkGBs.value: found 0.000001, limit 0.01..1000000');
   const { clockGHz: _, ...without } = paper;
   refused(machine('less.json', without), 'less.json clockGHz', 'found nothing');
   refused(machine('more.json', { ...paper, warp: 9 }), 'more.json', 'warp');

@@ -216,7 +216,7 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
   ideal-nmc              the same with updates at memory
 
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
-assumption. With --skew devices differ in speed, and all of them are simulated; else one stands for all that do the same.
+assumption. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8

@@ -46,8 +46,6 @@ export interface ModelReport {
   readonly gemm: { readonly m: number; readonly n: number; readonly k: number; readonly kTotal: number };
   readonly devices: number;
   readonly chunk: 'rows' | 'columns';
-  readonly skew: number;
-  readonly seed: number;
   readonly parameters: { readonly machine: MachineFile; readonly parameters: ParameterFile };
   readonly cases: readonly ModelCase[];
 }

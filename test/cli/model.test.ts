@@ -12,6 +12,7 @@ import type { PaperJson } from '../../src/report/paper-json.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const STALE = 'the timing model’s output in the README is not what is printed now: paste it anew';
 const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
 
 let folder: string;
@@ -66,7 +67,7 @@ test('a model run: the table, and the JSON that says the same', () => {
 test('the README shows what is printed', () => {
   const { status, stdout } = tilewire('model', '--model', 't-nlg', '--layer', 'fc2', '--tp', '8');
   expect(status).toBe(0);
-  expect(readme).toContain(`\n\`\`\`\n${stdout}\`\`\`\n`);
+  expect(readme.includes(`\n\`\`\`\n${stdout}\`\`\`\n`), STALE).toBe(true);
 });
 
 test('all schedules on a machine of one’s own, by numbers and ragged', () => {
@@ -153,7 +154,7 @@ test('the paper: all tables, the JSON and the page', () => {
   expect(record.cases).toHaveLength(28 * 6);
   const [, claims] = /^Claims\n=+\n([^]*?)\n\n/m.exec(stdout)!;
   for (const { claim } of record.summary) expect(claims).toContain(`  ${claim}  `);
-  expect(readme).toContain(`\n\`\`\`\n${claims}\n\`\`\`\n`);
-  expect(readme).toContain(`in ${/in (\d+ of 28) cases/.exec(stdout)![1].replace(' of ', ' of the ')} cases`);
+  expect(readme.includes(`\n\`\`\`\n${claims}\n\`\`\`\n`), STALE).toBe(true);
+  expect(readme.includes(`in ${/in (\d+ of 28) cases/.exec(stdout)![1].replace(' of ', ' of the ')} cases`), STALE).toBe(true);
   expect(fs.readFileSync(html, 'utf8')).toContain('id="traffic"');
 });

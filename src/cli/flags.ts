@@ -258,7 +258,7 @@ export function addTilesFlags(command: Command): Command {
 }
 
 /** Of `model`: what decides the shape. */
-const MODEL_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'chunk', 'skew', 'seed'] as const satisfies readonly (keyof SpecFlags)[];
+const MODEL_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'chunk'] as const satisfies readonly (keyof SpecFlags)[];
 
 export function addModelFlags(command: Command): Command {
   addSpecFlags(command, MODEL_SPEC_FLAGS);

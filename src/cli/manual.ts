@@ -109,11 +109,13 @@ export const manual = {
   program: `
 A tensor-parallel GEMM runs on emulated devices through WebGPU in a headless Chrome, tracked and triggered as
 T3's hardware does it (ASPLOS 2024): each output tile is counted as it lands, and its transfer and reduction
-start while later tiles are still being computed. Every element of the result is checked.
+start while later tiles are still being computed. Every element of the result is checked. The commands model and paper
+need no GPU: they say what schedules would gain on a machine that is described.
 
 Examples:
   tilewire start
   tilewire run --model t-nlg --layer fc2 --tp 8 --tokens 256 --baseline
+  tilewire model --model t-nlg --layer fc2 --tp 8
   tilewire run --help
 ${EXIT_CODES}`,
 
@@ -214,7 +216,7 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
   ideal-nmc              the same with updates at memory
 
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
-assumption. With --skew devices differ in speed, and all of them are simulated; else one stands for all that do the same.
+assumption. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8

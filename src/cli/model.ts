@@ -23,6 +23,7 @@ export interface ModelFlags extends SpecFlags {
   readonly force?: boolean;
 }
 
+const ALL = 'all';
 const FIVE = ['sequential', 't3', 't3-mca', 'ideal-overlap', 'ideal-nmc'] as const;
 
 /** Slabs that a GEMM computes, over all devices that are simulated: about a microsecond each. */
@@ -40,25 +41,33 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const machine: MachineFile = topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
   const config = modelConfig(shape);
   // No operands are made: nothing is to be proven of them.
-  const { name, gemm, devices, chunk, skew, seed } = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
+  const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
   for (const remark of remarksOn(config.config, shape, devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
 
   const values = valuesOf(machine);
   const parameters = valuesOf(PAPER_PARAMETER_FILE);
-  const slabs = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN) * Math.ceil(gemm.k / parameters.tileK) * (skew === 0 ? 1 : devices);
-  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to simulate', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles`, limit: MOST_SLABS, fix: `model fewer rows${skew === 0 ? '' : ', or leave --skew out, which simulates every device'}` });
+  const slabs = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN) * Math.ceil(gemm.k / parameters.tileK);
+  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to simulate', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles`, limit: MOST_SLABS, fix: 'model fewer rows: a step looks the same' });
 
-  const subject = new Subject({ m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk }, { machine: values, parameters, fold: true, skew, seed });
+  const subject = new Subject({ m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk }, { machine: values, parameters, fold: true });
   endAtOnceOnSignals();
   const progress = progressLine();
   progress.show({ step: 'modelling the baseline', done: 0, total: schedules.length });
   const against: Against = { machine: machine.name, model: shape.model ?? config.config?.name ?? null, sublayer: shape.layer ?? null, devices, sequential: runSchedule(subject, 'sequential'), ideal: runSchedule(subject, 'ideal-overlap') };
-  const cases = schedules.map((asked, done) => {
+  const cases = schedules.flatMap((asked, done) => {
     progress.show({ step: `modelling ${asked}`, done, total: schedules.length });
-    return modelCase(runSchedule(subject, asked), against);
+    try {
+      return [modelCase(runSchedule(subject, asked), against)];
+    } catch (error) {
+      // The one thing of a schedule that can be wrong with a machine: a collective that its links do not carry.
+      if (!(error instanceof TilewireError) || error.code !== 'BAD_FLAG') throw error;
+      if (schedule !== ALL) throw new TilewireError(error.code, `${asked} cannot run on this machine: ${error.what}`, error.fields);
+      progress.say(`note: ${asked} is left out, it cannot run on this machine: ${error.what}`);
+      return [];
+    }
   });
   progress.clear();
-  const report: ModelReport = { version: 1, name, gemm, devices, chunk, skew, seed, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, cases };
+  const report: ModelReport = { version: 1, name, gemm, devices, chunk, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, cases };
   process.stdout.write(`${modelTable(report)}\n`);
   file?.write(reportToJson(report));
 }
@@ -67,10 +76,10 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
 function parseSchedules(text: string): readonly string[] {
   const path = '--schedule';
   const known = SCHEDULES.map(({ name }) => name);
-  if (text.trim() === 'all') return known;
+  if (text === ALL) return known;
   const names = text.split(',').map((name) => name.trim());
   const unknown = names.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new TilewireError('BAD_FLAG', 'unknown schedule', { path, actual: unknown, limit: known.join(', '), fix: `use some of them, separated by commas, or ${path} all` });
+  if (unknown !== undefined) throw new TilewireError('BAD_FLAG', 'unknown schedule', { path, actual: unknown, limit: known.join(', '), fix: `use some of them, separated by commas, or ${path} ${ALL}` });
   const twice = names.find((name, at) => names.indexOf(name) !== at);
   if (twice !== undefined) throw new TilewireError('BAD_FLAG', 'this schedule is named twice', { path, actual: twice, fix: 'name it once' });
   return names;

@@ -1,7 +1,7 @@
 // `tilewire paper`: the paper's evaluation on the virtual clock, beside what was published. No browser, no GPU.
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { paperReport } from '../model/paper-report.ts';
+import { paperReport, SENSITIVITY_SETS } from '../model/paper-report.ts';
 import { reportToJson } from '../report/json.ts';
 import { paperHtml } from '../report/paper-html.ts';
 import { omitted, paperJson } from '../report/paper-json.ts';
@@ -17,9 +17,6 @@ export interface PaperFlags {
   readonly force?: boolean;
 }
 
-/** Sets of the search: what the time for --sensitivity leaves room for. */
-const SETS = 12;
-
 /** Draws the charts; bundled beside the CLI. */
 const chartsFile = fileURLToPath(new URL('./paper-charts.js', import.meta.url));
 
@@ -28,7 +25,7 @@ export async function paperCommand({ sensitivity = false, json, html, force = fa
   endAtOnceOnSignals();
   const progress = progressLine();
   const report = paperReport({
-    ...(sensitivity ? { sensitivity: { sets: SETS } } : {}),
+    ...(sensitivity ? { sensitivity: { sets: SENSITIVITY_SETS } } : {}),
     progress: (step, done, total) => progress.show({ step, done, total }),
   });
   progress.clear();

@@ -1,5 +1,6 @@
 // A device's memory: streams of requests in order, an arbiter, a bounded queue, and a server of the rated bandwidth. A
 // near-memory update takes `updateFactor` times its bytes. What was served is counted by kind of request, to the byte.
+// One server stands for all channels: they interleave by less than a granule, which is therefore spread over all of them.
 import { Arbiter, COMMUNICATION, COMPUTE, NOBODY, type Arbitration } from './arbitration.ts';
 import { Fifo, KIND_MASK } from './fifo.ts';
 import { Rate } from './rate.ts';

@@ -1,6 +1,6 @@
 // What `tilewire model` tells of a schedule, as the JSON has it and the table prints it: the fields of the paper's cases, and where the
 // time went. A figure that the schedule has not got (a tracker, a queue that nothing entered) is null.
-import type { MachineFile } from '../model/machine.ts';
+import type { MachineFile, ParameterFile } from '../model/machine.ts';
 import { US, type CaseRecord } from '../model/paper.ts';
 import { SCHEDULES, type Modelled } from '../model/schedules.ts';
 import type { DeviceFigures, WaitFigures } from '../model/fused.ts';
@@ -46,9 +46,7 @@ export interface ModelReport {
   readonly gemm: { readonly m: number; readonly n: number; readonly k: number; readonly kTotal: number };
   readonly devices: number;
   readonly chunk: 'rows' | 'columns';
-  readonly skew: number;
-  readonly seed: number;
-  readonly parameters: { readonly machine: MachineFile; readonly parameters: { readonly name: string; readonly about: string } };
+  readonly parameters: { readonly machine: MachineFile; readonly parameters: ParameterFile };
   readonly cases: readonly ModelCase[];
 }
 

@@ -52,7 +52,7 @@ export const MODELLED_FIGURES: readonly Row[] = [
   { name: 'stalled: barrier', definition: 'in which a workgroup was done and others of its stage were not', cell: ({ stalls }) => percent(stalls.barrier) },
 ];
 
-export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, skew, parameters: { machine, parameters }, cases }: ModelReport): string {
+export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, parameters: { machine, parameters }, cases }: ModelReport): string {
   const depth = k * devices === kTotal ? `${k}` : `${k} or ${k - 1}`;
   const facts: [string, string][] = [
     ['gemm', `${m} x ${n} x ${depth} (m x n x k per device)`],
@@ -60,7 +60,6 @@ export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, sk
     ['machine', `${machine.name}: ${machine.about}`],
     ['', `${machine.cus.value} CUs, ${threeDigits((machine.cus.value * machine.clockGHz.value * machine.flopsPerClockPerCu.value) / 1e3)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`],
     ['parameters', `set ${parameters.name}; \`tilewire paper\` prints it with its sources`],
-    ...(skew === 0 ? [] : [['skew', `${skew}`] as [string, string]]),
   ];
   // A queue that no schedule uses has no row.
   const rows = MODELLED_FIGURES.filter(({ name: figure, cell }) => !figure.startsWith('wait: ') || cases.some((of) => cell(of) !== DASH));

@@ -79,7 +79,7 @@ function claimLines(summary: readonly Claim[]): string[] {
       ['claim', 'published', 'ours', 'difference', 'tolerance', 'within'],
       ...summary.map((of) => [of.claim, of.published === null ? 'not given' : three(of.published), three(of.ours), of.difference === null ? DASH : signed(of.difference), of.tolerance === null ? DASH : `± ${three(of.tolerance)}`, of.published === null || of.tolerance === null ? DASH : isWithin(of) ? 'yes' : 'NO']),
     ]),
-    `  ${given.filter(isWithin).length} of ${given.length} within their tolerance; over Mega-GPT-2 and T-NLG at TP 8 and 16. The parameters were chosen on TP 8.`,
+    `  ${given.filter(isWithin).length} of ${given.length} within their tolerance. Speedups and data movement are over Mega-GPT-2 and T-NLG at TP 8 and 16; the parameters were chosen on TP 8.`,
   ];
 }
 
@@ -175,13 +175,13 @@ function trafficLines({ traffic, parameters: { machine } }: PaperReport): string
 
 function ablationLines({ ablations }: PaperReport): string[] {
   const [chosen] = ablations;
-  const beside = (value: number, of: number): string => `${three(value)} ${value === of ? '' : `(${signed(value - of)})`}`.trim();
+  const beside = (value: number, of: number): string => (signed(value - of) === '0.000' ? three(value) : `${three(value)} (${signed(value - of)})`);
   return [
     ...aligned([
       ['geomeans, TP 8 and 16', 't3', 't3-mca', 'ideal-overlap', 'GEMM reads, factor'],
       ...ablations.map(({ what, t3, t3Mca, ideal, reads }) => [what, beside(t3, chosen.t3), beside(t3Mca, chosen.t3Mca), beside(ideal, chosen.ideal), beside(reads, chosen.reads)]),
     ]),
-    '  in parentheses: against the chosen set. Where nothing changes, the figures do not rest on it.',
+    '  in parentheses: against the chosen set. Where there are none, the figure does not rest on it.',
   ];
 }
 

@@ -11,6 +11,8 @@ import type { ModelReport } from '../../src/report/model-record.ts';
 import type { PaperJson } from '../../src/report/paper-json.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
+const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const STALE = 'the timing model’s output in the README is not what is printed now: paste it anew';
 const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
 
 let folder: string;
@@ -62,15 +64,50 @@ test('a model run: the table, and the JSON that says the same', () => {
   refused(['model', ...SHAPE, '--json', json], 'this file exists', '--force');
 });
 
+test('the README shows what is printed', () => {
+  const { status, stdout } = tilewire('model', '--model', 't-nlg', '--layer', 'fc2', '--tp', '8');
+  expect(status).toBe(0);
+  expect(readme.includes(`\n\`\`\`\n${stdout}\`\`\`\n`), STALE).toBe(true);
+});
+
 test('all schedules on a machine of one’s own, by numbers and ragged', () => {
   const machine = file('mine.json', { ...MACHINE_FILES[0], name: 'mine', cus: { value: 3, source: 'made up' } });
   const json = path.join(folder, 'mine-out.json');
-  const { status, stdout } = tilewire('model', '--m', '517', '--n', '383', '--k', '65', '--devices', '3', '--schedule', 'all', '--machine', machine, '--skew', '0.5', '--json', json);
+  const { status, stdout } = tilewire('model', '--m', '517', '--n', '383', '--k', '65', '--devices', '3', '--schedule', 'all', '--machine', machine, '--json', json);
   expect(status).toBe(0);
   expect(stdout).toContain('mine: ');
   const { cases } = read<ModelReport>(json);
   expect(cases.map(({ schedule }) => schedule)).toEqual(SCHEDULES.map(({ name }) => name));
   for (const of of cases) expect(of).toMatchObject({ machine: 'mine', model: null, sublayer: null, tp: 3 });
+});
+
+test('what the links do not carry: left out of all, refused by name', () => {
+  const { status, stdout, stderr } = tilewire('model', ...SHAPE, '--topology', 'two-level', '--schedule', 'all');
+  expect(status).toBe(0);
+  expect(stderr).toContain('note: direct-store is left out, it cannot run on this machine: device 0 has no link');
+  expect(stdout).toContain('  t3: ');
+  expect(stdout).not.toContain('direct-store: ');
+  const named = tilewire('model', ...SHAPE, '--topology', 'two-level', '--schedule', 'direct-store');
+  expect(named).toMatchObject({ status: 2, stdout: '' });
+  for (const part of ['direct-store cannot run on this machine', '--topology', 'found two-level', 'fix: ']) expect(named.stderr).toContain(part);
+});
+
+test('every flag reaches what is modelled', () => {
+  const json = path.join(folder, 'flag.json');
+  const modelled = (...args: string[]): ModelReport => {
+    expect(tilewire('model', ...SHAPE, '--schedule', 't3-mca', '--json', json, '--force', ...args).status).toBe(0);
+    return read<ModelReport>(json);
+  };
+  const plain = modelled();
+  const [{ timeUs, gemmUs }] = plain.cases;
+  expect({ chunk: plain.chunk, schedules: plain.cases.length, machine: plain.parameters.machine.name }).toEqual({ chunk: 'rows', schedules: 1, machine: 'paper' });
+  expect(modelled('--chunk', 'columns')).toMatchObject({ chunk: 'columns' });
+  expect(modelled('--chunk', 'columns').cases[0].timeUs).not.toBe(timeUs);
+  expect(modelled('--machine', file('slow.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), clockGHz: { value: 0.1, source: 'made up' } })).cases[0].gemmUs).toBeGreaterThan(2 * gemmUs);
+  expect(modelled('--machine', 'paper-2x-cu').parameters.machine.name).toBe('paper-2x-cu');
+  const nodes = file('nodes.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), nodeDevices: { value: 2, source: 'made up' }, nodeGBs: { value: 10, source: 'made up' } });
+  expect(modelled('--machine', nodes).cases[0].timeUs).toBe(timeUs);
+  expect(modelled('--machine', nodes, '--topology', 'two-level').cases[0].timeUs).toBeGreaterThan(timeUs);
 });
 
 test('the JSON Schema of a machine, and nothing else', () => {
@@ -98,6 +135,7 @@ test('machine files that cannot be: path, what was found, the limit and the fix'
   const machine = (name: string, content: unknown): string[] => ['model', ...SHAPE, '--machine', file(name, content)];
   refused(machine('cus.json', { ...paper, cus: { value: -3, source: 'x' } }), 'cus.json cus.value', 'found -3', 'limit', '>=1', '1 issue (');
   refused(machine('two.json', { ...paper, topology: { value: 'torus', source: 'x' }, llcBytes: 7 }), '2 issues', 'llcBytes', 'found 7', 'topology.value: found "torus"');
+  refused(machine('slow.json', { ...paper, linkGBs: { value: 1e-6, source: 'x' }, cus: { value: 1e9, source: 'x' } }), 'slow.json cus.value', 'found 1000000000', 'limit 1..65536', 'linkGBs.value: found 0.000001, limit 0.01..1000000');
   const { clockGHz: _, ...without } = paper;
   refused(machine('less.json', without), 'less.json clockGHz', 'found nothing');
   refused(machine('more.json', { ...paper, warp: 9 }), 'more.json', 'warp');
@@ -114,6 +152,9 @@ test('the paper: all tables, the JSON and the page', () => {
   expect(stderr).toContain('paper.json is without search and ablations: --sensitivity makes them');
   const record = read<PaperJson>(json);
   expect(record.cases).toHaveLength(28 * 6);
-  for (const { claim } of record.summary) expect(stdout).toContain(`  ${claim}  `);
+  const [, claims] = /^Claims\n=+\n([^]*?)\n\n/m.exec(stdout)!;
+  for (const { claim } of record.summary) expect(claims).toContain(`  ${claim}  `);
+  expect(readme.includes(`\n\`\`\`\n${claims}\n\`\`\`\n`), STALE).toBe(true);
+  expect(readme.includes(`in ${/in (\d+ of 28) cases/.exec(stdout)![1].replace(' of ', ' of the ')} cases`), STALE).toBe(true);
   expect(fs.readFileSync(html, 'utf8')).toContain('id="traffic"');
 });

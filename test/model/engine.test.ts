@@ -8,11 +8,12 @@ import { rehearse } from '../../src/emulate/rehearsal.ts';
 import { checkCausality } from '../../src/events/causality.ts';
 import { checkLedger, ledgerOf } from '../../src/events/ledger.ts';
 import { EventLog } from '../../src/events/log.ts';
+import { periodOf } from '../../src/model/fold.ts';
 import { DMA_READ, DMA_UPDATE, LOCAL_UPDATE, REMOTE_UPDATE } from '../../src/model/memory.ts';
 import { expectedLedger } from '../../src/plan/closed-forms.ts';
 import { gridTiling } from '../../src/plan/grid-tiling.ts';
 import { MAPPINGS } from '../../src/model/subject.ts';
-import { planOfMapping } from '../../src/plan/plan.ts';
+import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
 import type { Spec } from '../../src/spec/spec.ts';
 import { planCases, planFor, type PlanCase } from '../support/plans.ts';
 import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
@@ -117,6 +118,16 @@ describe('folded', () => {
       { numRuns: 120 },
     );
     expect(folded).toBeGreaterThan(60);
+  });
+
+  test('not where tiles straddle chunks in another order, though all else is alike', () => {
+    // Each of three tiles lies in two chunks; shifted by one, tile 0 (first in chunks 0 and 2) would be tile 1 (first in 1, second in 0).
+    const chunk = { row: 0, column: 0, rows: 1, columns: 2, elements: 2 };
+    const tiling = { chunks: [chunk, chunk, chunk], chunkParts: Int32Array.of(0, 2, 4, 6), partTile: Int32Array.of(0, 1, 1, 2, 0, 2), partChunk: Int32Array.of(0, 0, 1, 1, 2, 2), tileParts: [[0, 4], [1, 2], [3, 5]], pieceElements: new Int32Array(6).fill(1), wavefronts: 1 };
+    expect(periodOf({ devices: 3, tiling } as unknown as Plan, new Int32Array(6))).toBe(3);
+    // Where each tile lies in one chunk, nothing is in the way.
+    const apart = { ...tiling, partTile: Int32Array.of(0, 1, 2, 3, 4, 5), tileParts: [[0], [1], [2], [3], [4], [5]] };
+    expect(periodOf({ devices: 3, tiling: apart } as unknown as Plan, new Int32Array(12))).toBe(1);
   });
 
   test('not where devices differ', () => {

@@ -33,6 +33,12 @@ describe('critical path', () => {
     ]);
   });
 
+  test('follows a piece’s last granule', () => {
+    // In granules of 16 the tile is on the link as long as in one, and the last of them is added in 16.
+    const { trace } = traced(column(2), { ...PLAIN, cus: 1, granuleBytes: 16 }, { k: 8 });
+    expect(criticalPath(trace).map(({ cause, toPs }) => [cause, toPs])).toEqual([['gemm', 512], ['link', 1152], ['latency', 1652], ['memory: update', 1668]]);
+  });
+
   test('goes from 0 to the end without a gap, on any Plan and machine', () => {
     fc.assert(
       fc.property(planCases({ side: 14, devices: 6 }), machines, fc.constantFrom(0, 2), (given, machine, skew) => {

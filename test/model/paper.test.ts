@@ -95,7 +95,11 @@ describe('the search', () => {
     expect(sets).toEqual(Array.from({ length: 200 }, (_, index) => drawn(1, index)));
     expect(sets).not.toEqual(Array.from({ length: 200 }, (_, index) => drawn(2, index)));
     for (const [name, values] of Object.entries(RANGES)) expect([name, ...new Set(sets.map((set) => set[name as keyof typeof RANGES]))].toSorted()).toEqual([name, ...values].toSorted());
-    expect(search(1, { seed: 5 })).toMatchObject({ tried: 1, sets: [{ change: drawn(5, 0) }] });
+    const { tried, passing, spread, sets: tries } = search(1, { seed: 5 });
+    expect([tried, tries.map(({ change }) => change), tries[0].passes]).toEqual([2, [{}, drawn(5, 0)], true]);
+    expect(passing).toBe(tries.filter((one) => one.passes).length);
+    // The chosen set's own figures are within the spread.
+    for (const { claim, ours } of summaryOf(results)) expect(spread.find(({ figure }) => figure === claim)).toSatisfy(({ min, max }: { min: number; max: number }) => min <= ours + 1e-9 && ours <= max + 1e-9);
   });
 });
 

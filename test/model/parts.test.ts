@@ -263,4 +263,6 @@ test('a link sends at its rate, one after another, as far as the receiver has ro
   }
   expect(sent).toEqual([100, 200, 330]);
   expect([link.sentBytes, link.busyPs, link.blockedPs]).toEqual([30, 300, 30]);
+  // What crosses to another device takes a picosecond at least.
+  expect(new Link(0, 0, { bandwidth: 1e11, latencyPs: 0, roomBytes: 20 }, heap, 0, 1).latencyPs).toBe(1);
 });

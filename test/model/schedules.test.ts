@@ -107,6 +107,11 @@ describe('limits', () => {
     }
   });
 
+  test('a kin’s Plans and collectives are one’s own', () => {
+    const kin = subject({ ...shape, kTotal: 8 * 24 });
+    for (const { name } of SCHEDULES) expect(runSchedule(new Subject(shape, { machine, parameters, fold: true }, kin), name)).toEqual(runSchedule(subject(shape), name));
+  });
+
   test('CUs are split at the best of the tenths', () => {
     for (const linkGBs of [1, 15, 200]) {
       const of = subject(shape, { linkGBs });

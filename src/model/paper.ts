@@ -121,9 +121,10 @@ export function summaryOf(results: readonly CaseResult[]): Claim[] {
   claim('Ideal-RS+NMC over Ideal-GEMM-RS-Overlap, most, at most', 0.04, null, Math.max(...ofIdeal('ideal-nmc', headline)) - 1);
   if (at(8).length > 0) claim('RS alone with NMC, TP 8, gain', 0.07, 0.015, nmcGain(8));
   if (at(16).length > 0) claim('RS alone with NMC, TP 16, gain', 0.03, 0.015, nmcGain(16));
-  claim('T3 on OP over the ideal, least (G and RS more than 10 % apart)', 0.98, null, Math.min(...ofIdeal('t3', on('op').filter(({ gemmUs, reduceScatterUs }) => Math.abs(gemmUs / reduceScatterUs - 1) >= 0.1))));
-  claim('T3 on FC short of the ideal, least', 0.08, null, 1 - Math.max(...ofIdeal('t3', on('fc1', 'fc2'))));
-  claim('T3 on FC short of the ideal, most', 0.2, null, 1 - Math.min(...ofIdeal('t3', on('fc1', 'fc2'))));
+  // "Near or above", as far as is known here.
+  claim('T3 on OP over the ideal, least (G and RS more than 10 % apart)', null, null, Math.min(...ofIdeal('t3', on('op').filter(({ gemmUs, reduceScatterUs }) => Math.abs(gemmUs / reduceScatterUs - 1) >= 0.1))));
+  claim('T3 on FC short of the ideal, least', null, null, 1 - Math.max(...ofIdeal('t3', on('fc1', 'fc2'))));
+  claim('T3 on FC short of the ideal, most; published: more than', 0.15, null, 1 - Math.min(...ofIdeal('t3', on('fc1', 'fc2'))));
   claim('T3-MCA short of the ideal, mean', 0.05, null, 1 - geomean(ofIdeal('t3-mca', headline)));
   claim('T3-MCA short of the ideal, most', null, null, 1 - Math.min(...ofIdeal('t3-mca', headline)));
   claim('Data movement reduced, geomean', 0.22, 0.03, 1 - 1 / geomean(ratio(headline, totalBytes)));

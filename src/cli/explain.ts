@@ -37,9 +37,8 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   const policy = Object.hasOwn(POLICIES, schedule) ? POLICIES[schedule] : undefined;
   if (policy === undefined) throw new TilewireError('BAD_FLAG', 'no schedule with a critical path', { path: '--schedule', actual: schedule, limit: Object.keys(POLICIES).join(', '), fix: 'name one of them; `tilewire model --schedule all` compares all schedules' });
   const file = json === undefined ? null : claimReportFile(json, force);
-  const found = machineOf(machineName);
-  const machine: MachineFile = topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
-  const { name, gemm, devices, chunk, skew, seed } = await resolveDraft({ ...specRequest(shape, modelConfig(shape)), operands: 'normal' });
+  const machine = machineOf(machineName, topology);
+  const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, modelConfig(shape)), operands: 'normal' });
   if (devices < 2) throw new TilewireError('BAD_FLAG', 'one device has nobody to wait for', { path: '--devices', actual: devices, limit: 'at least 2', fix: 'explain a run of several devices' });
   const [values, parameters] = [valuesOf(machine), valuesOf(PAPER_PARAMETER_FILE)];
   const slabsOf = (m: number, k: number, tileM = parameters.tileM, tileN = parameters.tileN): number => Math.ceil(m / tileM) * Math.ceil(gemm.n / tileN) * Math.ceil(k / parameters.tileK);
@@ -50,7 +49,7 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   progress.show({ step: 'tracing', done: 0, total: 3 });
 
   const base = { m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk };
-  const { figures, path } = explainFused(new Subject(base, { machine: values, parameters, fold: false, skew, seed }), policy);
+  const { figures, path } = explainFused(new Subject(base, { machine: values, parameters, fold: false }), policy);
   const last = figures.devices.reduce((late, of, at) => (of.finishedPs > figures.devices[late].finishedPs ? at : late), 0);
   const mapOf = (x: ExplainMap['x'], y: ExplainMap['y'], at: Parameters<typeof crossover>[3]): ExplainMap => {
     const cells = y.values.flatMap((row) => x.values.flatMap((column): CrossoverCell[] => {

@@ -260,12 +260,16 @@ export function addTilesFlags(command: Command): Command {
 /** Of `model`: what decides the shape. */
 const MODEL_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'chunk'] as const satisfies readonly (keyof SpecFlags)[];
 
+const machineFlags = (): Option[] => [
+  text('--machine <NAME|FILE>', '--machine', 'one of `tilewire model --help`, or FILE.json with one of your own (default: paper)'),
+  word('--topology <NAME>', '--topology', ['ring', 'fully-connected', 'switch', 'two-level'], "how its devices are linked (default: the machine's own)"),
+];
+
 export function addModelFlags(command: Command): Command {
   addSpecFlags(command, MODEL_SPEC_FLAGS);
   const own = [
     text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
-    text('--machine <NAME|FILE>', '--machine', 'a machine below, or FILE.json with one of your own (default: paper)'),
-    word('--topology <NAME>', '--topology', ['ring', 'fully-connected', 'switch', 'two-level'], "how its devices are linked (default: the machine's own)"),
+    ...machineFlags(),
     option('--machine-schema', 'print the JSON Schema of a machine file, and nothing else'),
   ];
   for (const flag of own) command.addOption(flag);
@@ -276,8 +280,7 @@ export function addExplainFlags(command: Command): Command {
   addSpecFlags(command, MODEL_SPEC_FLAGS);
   const own = [
     text('--schedule <NAME>', '--schedule', 't3, t3-mca or t3-compute-first (default: t3-mca)'),
-    text('--machine <NAME|FILE>', '--machine', 'a machine of `tilewire model`, or FILE.json with one of your own (default: paper)'),
-    word('--topology <NAME>', '--topology', ['ring', 'fully-connected', 'switch', 'two-level'], "how its devices are linked (default: the machine's own)"),
+    ...machineFlags(),
   ];
   for (const flag of own) command.addOption(flag);
   return addReportFlags(command);

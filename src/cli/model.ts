@@ -37,8 +37,7 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const { schedule, machine: machineName = 'paper', topology, machineSchema: _schema, json, force = false, ...shape } = flags;
   const schedules = schedule === undefined ? FIVE : parseSchedules(schedule);
   const file = json === undefined ? null : claimReportFile(json, force);
-  const found = machineOf(machineName);
-  const machine: MachineFile = topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
+  const machine = machineOf(machineName, topology);
   const config = modelConfig(shape);
   // No operands are made: nothing is to be proven of them.
   const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });

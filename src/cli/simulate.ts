@@ -8,8 +8,14 @@ export function endAtOnceOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal);
 }
 
+/** The machine of --machine, its devices linked as --topology says. */
+export function machineOf(name: string, topology?: MachineFile['topology']['value']): MachineFile {
+  const found = machineFrom(name);
+  return topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
+}
+
 /** A preset, or a file of one's own: whatever ends in .json or names a folder. */
-export function machineOf(name: string): MachineFile {
+function machineFrom(name: string): MachineFile {
   if (/\.json$/i.test(name) || /[\\/]/.test(name)) return readMachine(name);
   // Blames an unknown name.
   const { name: known } = machineNamed(name);

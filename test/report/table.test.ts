@@ -162,3 +162,10 @@ test('what a kernel does besides one product is said', () => {
   // Of a plain kernel there is nothing to say: the schedule follows.
   expect(rows({ tiles: 12, batch: 1, splits: 1, ldc: 4256 }, { alpha: 1, bias: null, residual: null })[1]).toMatch(/^ {2}schedule/);
 });
+
+test('so is what a built-in one takes and splits', () => {
+  const row = (name: string, splits: number): string | undefined => runTable({ ...run, spec: { ...run.spec, kernel: { kind: 'built-in', name, hash: 'e'.repeat(64), tile: { m: 64, n: 64, k: 16 }, splits } } }).split('\n')[5];
+  expect(row('gemm-half', 1)).toBe('              A and B as f16');
+  expect(row('gemm-matrix', 2)).toBe('              A and B as f16; 2 splits of K, one dispatch each');
+  expect(row('gemm-vector', 1)).toMatch(/^ {2}schedule/);
+});

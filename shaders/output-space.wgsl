@@ -1,6 +1,8 @@
 // The producer's output address space, spliced behind a kernel by src/gpu/instrument.ts: a virtual workgroup
 // scheduler, stores that go to whatever chunk memory is bound (binding a peer's buffer is the remote_map),
-// and counters of the elements that landed. SLOTS chunks are bound; a tile's stores outside of them are masked.
+// and counters of the elements that landed. SLOTS chunks are bound.
+// WHERE a store may go: 0 there is one chunk for all; 1 to one of several that lie one behind the other along BY_ROWS (else
+// columns); 2 to any or to none of them, and then it is masked.
 // DENSE: chunks are whole rows that lie without gaps in the kernel's output, so that a place is an index less a constant.
 // OP: 0 every piece is stored, 1 every piece is updated (C += value), 2 one bit per piece in the order table.
 // MUTED: a deliberate defect for tests, 1 workgroup TW_MUTED stores nothing, 2 none does.
@@ -64,24 +66,54 @@ fn tw_store(index: u32, value: f32) {
 //@if MUTED
   if (tw_muted) { return; }
 //@end
-//@if GUARD || !DENSE
+//@if WHERE != 0 || !DENSE
   let row = index / TW_PITCH;
 //@end
 //@if !DENSE
   let column = index - row * TW_PITCH;
 //@end
+//@if WHERE == 1
+  // The last chunk that begins at or before it. Its place is reckoned once: a software adapter runs every branch.
+//@if BY_ROWS
+  var begin = tw_slots.row0;
 //@repeat p SLOTS
-//@if GUARD && DENSE
+  begin = select(begin, tw_slots.row$p, row >= tw_slots.row$p);
+//@end
+//@if DENSE
+  let place = index - begin * TW_PITCH;
+//@end
+//@if !DENSE
+  let place = (row - begin) * tw_slots.columns0 + column - tw_slots.column0;
+//@end
+//@end
+//@if !BY_ROWS
+  var begin = tw_slots.column0;
+  var columns = tw_slots.columns0;
+//@repeat p SLOTS
+  begin = select(begin, tw_slots.column$p, column >= tw_slots.column$p);
+  columns = select(columns, tw_slots.columns$p, column >= tw_slots.column$p);
+//@end
+  let place = (row - tw_slots.row0) * columns + column - begin;
+//@end
+//@end
+//@repeat p SLOTS
+//@if WHERE == 1 && BY_ROWS
+  if (begin == tw_slots.row$p)
+//@end
+//@if WHERE == 1 && !BY_ROWS
+  if (begin == tw_slots.column$p)
+//@end
+//@if WHERE == 2 && DENSE
   if (row - tw_slots.row$p < tw_slots.rows$p)
 //@end
-//@if GUARD && !DENSE
+//@if WHERE == 2 && !DENSE
   if (row - tw_slots.row$p < tw_slots.rows$p && column - tw_slots.column$p < tw_slots.columns$p)
 //@end
   {
-//@if DENSE
+//@if WHERE != 1 && DENSE
     let place = index - tw_slots.row$p * TW_PITCH;
 //@end
-//@if !DENSE
+//@if WHERE != 1 && !DENSE
     let place = (row - tw_slots.row$p) * tw_slots.columns$p + column - tw_slots.column$p;
 //@end
     var x = value;

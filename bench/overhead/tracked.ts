@@ -100,7 +100,7 @@ interface Slice {
 /** The tracked kernel over these workgroups; with one slot the chunk is all of C, with more they are equal parts of it, as of a tile that straddles. */
 async function trackedSlice(gpu: Gpu, arena: Arena, gemm: Gemm, { axis, variant, tiles, operands }: { axis: ChunkAxis; variant: Pick<Variant, 'op' | 'slots'>; tiles: readonly number[]; operands: Parameters<Gemm['bind']>[1] }): Promise<Slice> {
   const { m, n } = gemm.shape;
-  const { kernel, entry, slots } = await gemm.tracked(axis, { ...variant, guard: variant.slots > 1 });
+  const { kernel, entry, slots } = await gemm.tracked(axis, { ...variant, where: variant.slots > 1 ? 'ordered' : 'one' });
   const length = axis === 'rows' ? m : n;
   const cuts = Array.from({ length: variant.slots + 1 }, (_, at) => Math.floor((at * length) / variant.slots));
   const records = new RecordBuffer(4);

@@ -59,7 +59,7 @@ export async function instrumentCommand(kernel: string | undefined, flags: Instr
   if (svg !== null && !knowsFootprint) throw new TilewireError('BAD_FLAG', '--svg draws the footprint, which --no-probe leaves unknown', { path: '--svg', fix: 'leave --no-probe or --svg out' });
 
   const text = kernelText(draft.kernel, draft.gemm);
-  const variant: Variant = { slots, op, guard: false };
+  const variant: Variant = { slots, op, where: slots === 1 ? 'one' : 'ordered' };
   const rewritten = trackedText(text, draft.gemm, draft.wavefront, draft.chunk, variant);
   const { adapter, footprint } = flags.probe ? await probed(draft, flags) : { adapter: null, footprint: draft.kernel.kind === 'built-in' ? builtInFootprint({ ...draft, kernel: draft.kernel }) : null };
   const found = footprint === null ? null : placed(draft, footprint, device);

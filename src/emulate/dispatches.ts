@@ -1,14 +1,15 @@
 // From tiles to dispatches: the tiles of a stage that lie in one chunk go into one dispatch with one chunk memory
 // bound; those that straddle go by the chunks they touch, in dispatches of their own. A tile that touches more chunks
 // than a dispatch can bind runs again with its other stores masked, and the extra FLOPs are counted.
+import type { Where } from '../gpu/tracked-text.ts';
 import type { Plan } from '../plan/plan.ts';
+import type { Chunk } from '../plan/tiling.ts';
 
 export interface Dispatch {
   /** Chunks whose memories are bound, in order. */
   readonly slots: readonly number[];
   readonly tiles: readonly number[];
-  /** Stores may fall outside of `slots`. */
-  readonly guard: boolean;
+  readonly where: Where;
 }
 
 /** Groups tiles by the chunks they touch; unstraddled tiles first, then by first chunk. */
@@ -27,9 +28,21 @@ export function dispatchesOf({ tiling }: Plan, tiles: readonly number[], maxSlot
       Array.from({ length: Math.ceil(slots.length / maxSlots) }, (_, pass) => ({
         slots: slots.slice(pass * maxSlots, (pass + 1) * maxSlots),
         tiles,
-        guard: slots.length > 1,
+        where: whereOf(tiling, slots, maxSlots),
       })),
     );
+}
+
+/** Where the stores of tiles go that touch these chunks, `maxSlots` of which are bound at a time. */
+function whereOf(tiling: Plan['tiling'], slots: readonly number[], maxSlots: number): Where {
+  if (slots.length === 1) return 'one';
+  return slots.length <= maxSlots && areInOrder(tiling, slots) ? 'ordered' : 'masked';
+}
+
+/** Whether these chunks, all that a tile touches, are told apart by where each begins along the axis: those of one matrix are. */
+function areInOrder({ axis, chunks }: Plan['tiling'], slots: readonly number[]): boolean {
+  const across = ({ row, rows, column, columns }: Chunk): string => (axis === 'rows' ? `${column} ${columns}` : `${row} ${rows}`);
+  return slots.every((slot) => across(chunks[slot]) === across(chunks[slots[0]]));
 }
 
 /** FLOPs of the masked reruns, over all devices: 2·K per element of a tile, for each time that it runs again. */

@@ -11,11 +11,11 @@ import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/
 import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
 import type { Faults } from './faults.ts';
-import type { Frame, Group } from './frame.ts';
+import { ALL_DEVICES, type Frame, type Group } from './frame.ts';
 import type { Gemms } from './gemms.ts';
 import type { Journal } from './journal.ts';
 import { chunkBuffer, type DeviceMemory } from './memory.ts';
-import type { Arrival } from './timetable.ts';
+import { bySender, type Arrival } from './timetable.ts';
 import { TrackedGemm, type Dispatched } from './tracked-gemm.ts';
 
 export class EpochEncoder {
@@ -61,52 +61,58 @@ export class EpochEncoder {
       }
   }
 
-  /** Copies blocks of one chunk from a device's memory into its link's landing buffer. */
-  transfers(epoch: number, device: number, arrivals: readonly Arrival[]): void {
-    const group: Group = { kind: 'transfer', device, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
+  /** Copies blocks from their devices' memories into the landing buffers of their links. All of an epoch's are one group: a pass costs more than its dispatches. */
+  transfers(epoch: number, arrivals: readonly Arrival[]): void {
+    const group: Group = { kind: 'transfer', device: ALL_DEVICES, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
     const { transfer } = this.kernels;
-    byChunk(this.plan, arrivals).forEach(([chunk, blocks]) => {
-      const items = this.#items(ITEM.transfer, blocks, () => ({}));
-      if (this.#written.has(chunkBuffer(this.memory, device, chunk))) this.conflicts++;
-      for (const arrival of blocks) this.journal.send(epoch, arrival);
-      const bind = (commands: GPUBuffer): GPUBindGroup[] => [
-        this.gpu.bind(transfer, 0, {
-          items: { buffer: commands, offset: items.offset, size: items.size },
-          runs: this.memory.runs,
-          source: chunkBuffer(this.memory, device, chunk),
-          landing: this.memory.landing[device]![arrivals[0].parity],
-        }),
-      ];
-      this.#jobs.push({ group, job: { kernel: transfer, workgroups: items.count, bind } });
-    });
+    for (const mine of bySender(arrivals))
+      for (const [chunk, blocks] of byChunk(this.plan, mine)) {
+        const [{ from, parity }] = mine;
+        const items = this.#items(ITEM.transfer, blocks, () => ({}));
+        const source = chunkBuffer(this.memory, from, chunk);
+        if (this.#written.has(source)) this.conflicts++;
+        for (const arrival of blocks) this.journal.send(epoch, arrival);
+        const bind = (commands: GPUBuffer): GPUBindGroup[] => [
+          this.gpu.bind(transfer, 0, {
+            items: { buffer: commands, offset: items.offset, size: items.size },
+            runs: this.memory.runs,
+            source,
+            landing: this.memory.landing[from]![parity],
+          }),
+        ];
+        this.#jobs.push({ group, job: { kernel: transfer, workgroups: items.count, bind } });
+      }
   }
 
-  /** Applies blocks that arrived from one device to the receiver's memory. */
+  /** Applies blocks that arrived to the receivers' memories; one group, as transfers are. */
   updates(epoch: number, arrivals: readonly Arrival[]): void {
-    const [{ from, to, parity }] = arrivals;
-    const group: Group = { kind: 'reduction', device: to, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
+    const group: Group = { kind: 'reduction', device: ALL_DEVICES, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
+    for (const mine of bySender(arrivals))
+      for (const [chunk, blocks] of byChunk(this.plan, mine)) {
+        const ops = new Map<number, number>();
+        for (const arrival of blocks) this.journal.apply(epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
+        this.#apply(group, chunk, blocks, (part) => ops.get(part)!);
+        const doubled = blocks.filter(({ from, block }) => this.faults.strikes('double-update', from, block));
+        if (doubled.length > 0) this.#apply(group, chunk, doubled, () => 1);
+      }
+  }
+
+  /** @param blocks of one chunk from one device */
+  #apply(group: Group, chunk: number, blocks: readonly Arrival[], updateOf: (part: number) => number): void {
+    const [{ from, to, parity }] = blocks;
     const { nmc } = this.kernels;
-    const apply = (blocks: readonly Arrival[], chunk: number, updateOf: (part: number) => number): void => {
-      const items = this.#items(ITEM.nmc, blocks, (piece) => ({ counter: piece, update: updateOf(Math.floor(piece / this.plan.tiling.wavefronts)) }));
-      const memory = this.#writes(chunkBuffer(this.memory, to, chunk));
-      const bind = (commands: GPUBuffer): GPUBindGroup[] => [
-        this.gpu.bind(nmc, 0, {
-          items: { buffer: commands, offset: items.offset, size: items.size },
-          runs: this.memory.runs,
-          landing: this.memory.landing[from]![parity],
-          memory,
-          counters: this.memory.nmcCounters[to],
-        }),
-      ];
-      this.#jobs.push({ group, job: { kernel: nmc, workgroups: items.count, bind } });
-    };
-    byChunk(this.plan, arrivals).forEach(([chunk, blocks]) => {
-      const ops = new Map<number, number>();
-      for (const arrival of blocks) this.journal.apply(epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
-      apply(blocks, chunk, (part) => ops.get(part)!);
-      const doubled = blocks.filter(({ block }) => this.faults.strikes('double-update', from, block));
-      if (doubled.length > 0) apply(doubled, chunk, () => 1);
-    });
+    const items = this.#items(ITEM.nmc, blocks, (piece) => ({ counter: piece, update: updateOf(Math.floor(piece / this.plan.tiling.wavefronts)) }));
+    const memory = this.#writes(chunkBuffer(this.memory, to, chunk));
+    const bind = (commands: GPUBuffer): GPUBindGroup[] => [
+      this.gpu.bind(nmc, 0, {
+        items: { buffer: commands, offset: items.offset, size: items.size },
+        runs: this.memory.runs,
+        landing: this.memory.landing[from]![parity],
+        memory,
+        counters: this.memory.nmcCounters[to],
+      }),
+    ];
+    this.#jobs.push({ group, job: { kernel: nmc, workgroups: items.count, bind } });
   }
 
   /** Encodes what was gathered into the frame. */

@@ -3,9 +3,13 @@
 import { PassTimer, type Interval } from '../gpu/timestamps.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
 
+/** Device of a group whose work is that of all devices. */
+export const ALL_DEVICES = -1;
+
 /** What a pass was for: the unit of all measured times. */
 export interface Group {
   readonly kind: 'gemm' | 'transfer' | 'reduction' | 'tracker';
+  /** `ALL_DEVICES` where it is not one device's. */
   readonly device: number;
   readonly epoch: number;
   /** Bytes moved or reduced; 0 for a GEMM. */

@@ -14,7 +14,7 @@ import type { Gemms } from './gemms.ts';
 import { Frame, type Reading, type TimedGroup } from './frame.ts';
 import { Journal } from './journal.ts';
 import { chunkBuffer, type DeviceMemory } from './memory.ts';
-import { bySender, Timetable } from './timetable.ts';
+import { Timetable } from './timetable.ts';
 import { Watch } from './watch.ts';
 
 export interface FusedRun {
@@ -65,7 +65,7 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
   const encoder = await EpochEncoder.create(gpu, arena, spec, plan, gemms, memory, faults, new Journal(plan, log));
   const counters = [...memory.gemmCounters, ...memory.nmcCounters];
   // A frame is free again when its reading was taken, `lag` epochs later.
-  const frames = Array.from({ length: spec.lag + 1 }, (_, at) => new Frame(gpu, arena, `frame ${at}`, counters, 3 * spec.devices));
+  const frames = Array.from({ length: spec.lag + 1 }, (_, at) => new Frame(gpu, arena, `frame ${at}`, counters, spec.devices + 2));
   const readings: (Promise<Reading> | null)[] = [];
   const timetable = new Timetable(spec, plan, memory.landingElements);
   const groups: TimedGroup[] = [];
@@ -97,8 +97,8 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
     }
     const { stages, sent, applied } = timetable.next();
     for (const { device, stage } of stages) encoder.gemmStage(epoch, device, stage);
-    for (const mine of bySender(sent)) encoder.transfers(epoch, mine[0].from, mine);
-    for (const mine of bySender(applied)) encoder.updates(epoch, mine);
+    if (sent.length > 0) encoder.transfers(epoch, sent);
+    if (applied.length > 0) encoder.updates(epoch, applied);
     const frame = frames[epoch % frames.length];
     encoder.encode(frame);
     if (beforeSubmit !== undefined) await beforeSubmit(epoch);

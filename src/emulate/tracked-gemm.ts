@@ -4,7 +4,7 @@ import type { Gemm, TrackedKernel } from '../gpu/gemm.ts';
 import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import type { StructLayout } from '../gpu/reflect.ts';
-import type { Op } from '../gpu/tracked-text.ts';
+import type { Op, Where } from '../gpu/tracked-text.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { dispatchesOf, partOf, type Dispatch } from './dispatches.ts';
@@ -60,14 +60,14 @@ export class TrackedGemm {
   static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, muted: Iterable<Muted>): Promise<TrackedGemm> {
     const tracked = new TrackedGemm(gpu, arena, plan, gemms);
     const shapes = new Map<string, Dispatch>();
-    for (const stage of plan.stages.flat()) for (const dispatch of tracked.dispatches(stage.tiles)) shapes.set(`${dispatch.slots.length} ${dispatch.guard}`, dispatch);
+    for (const stage of plan.stages.flat()) for (const dispatch of tracked.dispatches(stage.tiles)) shapes.set(`${dispatch.slots.length} ${dispatch.where}`, dispatch);
     for (const gemm of gemms.distinct) {
       const variants = new Map<string, TrackedKernel>();
       tracked.#variants.set(gemm, variants);
-      for (const { slots, guard } of shapes.values())
+      for (const { slots, where } of shapes.values())
         for (const op of ['store', 'update', 'mixed'] as const)
           for (const mute of new Set(muted))
-            variants.set(key(slots.length, op, guard, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, guard, ...(mute === undefined ? {} : { muted: mute }) }));
+            variants.set(key(slots.length, op, where, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, where, ...(mute === undefined ? {} : { muted: mute }) }));
     }
     return tracked;
   }
@@ -77,9 +77,9 @@ export class TrackedGemm {
   }
 
   job(records: RecordBuffer, { device, split, dispatch, bits, op = opOf(bits), buffers: { operands, counters, memories }, muted }: JobInput): Job {
-    const { slots: chunks, tiles, guard } = dispatch;
+    const { slots: chunks, tiles, where } = dispatch;
     const gemm = this.gemms.of(device);
-    const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, guard, muted))!;
+    const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, where, muted))!;
     const offset = records.align();
     tiles.forEach((tile, at) => {
       const record: Record<string, number> = { workgroup: split === 0 ? tile : this.plan.twins[split - 1][tile] };
@@ -123,4 +123,4 @@ export function opOf(bits: JobInput['bits']): Op {
   return flat.every((bit) => bit === 0) ? 'store' : flat.every((bit) => bit === 1) ? 'update' : 'mixed';
 }
 
-const key = (slots: number, op: Op, guard: boolean, muted: Muted): string => `${slots} ${op} ${guard} ${muted}`;
+const key = (slots: number, op: Op, where: Where, muted: Muted): string => `${slots} ${op} ${where} ${muted}`;

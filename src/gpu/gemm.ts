@@ -32,6 +32,7 @@ export class Gemm {
   readonly wavefronts: number;
   readonly #constants: Readonly<Record<string, GPUBuffer>>;
   readonly #probing = new Map<string, Promise<Kernel>>();
+  readonly #bound = new WeakMap<GemmInputs, Map<Kernel, GPUBindGroup[]>>();
 
   /** @param arena takes the kernel's constant buffers */
   constructor(
@@ -61,10 +62,18 @@ export class Gemm {
     return JSON.stringify([this.shape, entry, a, b, output, layout, halves, batch, pitch, grid, splits, epilogue, constants.map(({ name, words }) => [name, [...words]]), code]);
   }
 
-  /** All bind groups of a kernel made from this one: operands, the kernel's constants, and what else it binds. */
-  bind(kernel: Kernel, { a, b, epilogue = {} }: GemmInputs, more: Readonly<Record<string, Bindable>>): GPUBindGroup[] {
+  /** All bind groups of a kernel made from this one: operands, the kernel's constants, and what else it binds. Groups of operands and constants alone are made once. */
+  bind(kernel: Kernel, inputs: GemmInputs, more: Readonly<Record<string, Bindable>>): GPUBindGroup[] {
+    const { a, b, epilogue = {} } = inputs;
     const buffers = { ...this.#constants, [this.text.a]: a, [this.text.b]: b, ...epilogue, ...more };
-    return kernel.layouts.map((_, group) => this.gpu.bind(kernel, group, buffers));
+    let kept = this.#bound.get(inputs);
+    if (kept === undefined) this.#bound.set(inputs, (kept = new Map()));
+    const own = kept.get(kernel) ?? [];
+    kept.set(kernel, own);
+    return kernel.layouts.map((_, group) => {
+      if (kernel.facts.bindings.some((binding) => binding.group === group && Object.hasOwn(more, binding.name))) return this.gpu.bind(kernel, group, buffers);
+      return (own[group] ??= this.gpu.bind(kernel, group, buffers));
+    });
   }
 
   /** Most chunk memories that one dispatch can bind on this adapter (P of the design). */

@@ -13,22 +13,26 @@ import { specialise } from './specialise.ts';
 export type Op = 'store' | 'update' | 'mixed';
 const OP_NUMBER: Record<Op, number> = { store: 0, update: 1, mixed: 2 };
 
+/** Where a store may go: to the one chunk; to one of several that lie one behind the other along the chunk axis; to any or to none of them. */
+export type Where = 'one' | 'ordered' | 'masked';
+const WHERE_NUMBER: Record<Where, number> = { one: 0, ordered: 1, masked: 2 };
+
 export interface Variant {
   /** Chunk memories that the dispatch binds. */
   readonly slots: number;
   readonly op: Op;
-  /** Some stores may fall outside of the bound chunks and are masked. */
-  readonly guard: boolean;
+  readonly where: Where;
   /** A deliberate defect: this workgroup (or `all`) stores nothing. */
   readonly muted?: number | 'all';
 }
 
-export function trackedText(text: KernelText, shape: GemmShape, wavefront: number, axis: ChunkAxis, { slots, op, guard, muted }: Variant): string {
+export function trackedText(text: KernelText, shape: GemmShape, wavefront: number, axis: ChunkAxis, { slots, op, where, muted }: Variant): string {
   return instrumented(text, shape, specialise(SHADERS.outputSpace, {
     SLOTS: slots,
     OP: OP_NUMBER[op],
     DENSE: axis === 'rows' && text.pitch === shape.n ? 1 : 0,
-    GUARD: guard ? 1 : 0,
+    BY_ROWS: axis === 'rows' ? 1 : 0,
+    WHERE: WHERE_NUMBER[where],
     MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
     TW_MUTED: typeof muted === 'number' ? muted : 0,
     TW_PITCH: text.pitch,

@@ -20,8 +20,12 @@ test('every tile meets each chunk that it touches in one dispatch, and no dispat
           expect(dispatch.slots.length).toBeGreaterThan(0);
           expect(dispatch.slots.length).toBeLessThanOrEqual(maxSlots);
           expect(new Set(dispatch.slots).size).toBe(dispatch.slots.length);
-          // Without a guard, a store outside of the one chunk would land anywhere.
-          expect(dispatch.guard).toBe(chunksOf(plan, dispatch.tiles[0]).length > 1);
+          // Without a mask, a store outside of the chunks that are bound would land anywhere.
+          const touched = chunksOf(plan, dispatch.tiles[0]).length;
+          const { axis, chunks } = plan.tiling;
+          // Of a tile that reaches over two matrices of a batch, the axis alone does not tell which chunk an element is in.
+          const matrices = new Set(dispatch.slots.map((slot) => (axis === 'rows' ? chunks[slot].column : chunks[slot].row)));
+          expect(dispatch.where).toBe(touched === 1 ? 'one' : touched <= maxSlots && matrices.size === 1 ? 'ordered' : 'masked');
         }
       }
     }),
@@ -36,13 +40,13 @@ test('tiles of a dispatch touch the same chunks; those that touch one come first
       for (const { tiles } of plan.stages.flat()) {
         const dispatches = dispatchesOf(plan, tiles, maxSlots);
         const order = new Map(tiles.map((tile, at) => [tile, at]));
-        let guarded = false;
+        let straddling = false;
         for (const dispatch of dispatches) {
           expect(new Set(dispatch.tiles.map((tile) => chunksOf(plan, tile).join())).size).toBe(1);
           const places = dispatch.tiles.map((tile) => order.get(tile)!);
           expect(places).toEqual(places.toSorted((one, other) => one - other));
-          expect(guarded && !dispatch.guard).toBe(false);
-          guarded ||= dispatch.guard;
+          expect(straddling && dispatch.where === 'one').toBe(false);
+          straddling ||= dispatch.where !== 'one';
         }
       }
     }),
@@ -50,11 +54,11 @@ test('tiles of a dispatch touch the same chunks; those that touch one come first
   );
 });
 
-test('where no tile straddles, a stage is one dispatch with one chunk and no guard', () => {
+test('where no tile straddles, a stage is one dispatch with one chunk and no mask', () => {
   fc.assert(
     fc.property(unstraddledCases({ side: 10, devices: 6 }), slots, (given, maxSlots) => {
       const plan = planFor(given);
-      for (const { tiles } of plan.stages.flat()) expect(dispatchesOf(plan, tiles, maxSlots)).toEqual([{ slots: [plan.tiling.partChunk[plan.tiling.tileParts[tiles[0]][0]]], tiles, guard: false }]);
+      for (const { tiles } of plan.stages.flat()) expect(dispatchesOf(plan, tiles, maxSlots)).toEqual([{ slots: [plan.tiling.partChunk[plan.tiling.tileParts[tiles[0]][0]]], tiles, where: 'one' }]);
       expect(extraFlops(plan, 100, 1)).toBe(0);
     }),
     { numRuns: 30 },
@@ -68,13 +72,13 @@ describe('written out by hand: 6 rows over 5 devices, tiles of 4 rows × 2 colum
 
   test('dispatches', () => {
     expect(dispatchesOf(plan, [0, 2, 3, 1], 3)).toEqual([
-      { slots: [3, 4], tiles: [2, 3], guard: true },
-      { slots: [0, 1, 2], tiles: [0, 1], guard: true },
+      { slots: [3, 4], tiles: [2, 3], where: 'ordered' },
+      { slots: [0, 1, 2], tiles: [0, 1], where: 'ordered' },
     ]);
     expect(dispatchesOf(plan, [0, 2], 2)).toEqual([
-      { slots: [3, 4], tiles: [2], guard: true },
-      { slots: [0, 1], tiles: [0], guard: true },
-      { slots: [2], tiles: [0], guard: true },
+      { slots: [3, 4], tiles: [2], where: 'ordered' },
+      { slots: [0, 1], tiles: [0], where: 'masked' },
+      { slots: [2], tiles: [0], where: 'masked' },
     ]);
     expect(dispatchesOf(plan, [], 3)).toEqual([]);
   });

@@ -5,6 +5,7 @@ import type { Chunk } from '../../src/plan/tiling.ts';
 import { instrument, INSTRUMENTED_ENTRY } from '../../src/gpu/instrument.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { specialise } from '../../src/gpu/specialise.ts';
+import type { Where } from '../../src/gpu/tracked-text.ts';
 import { KERNEL_SOURCES } from '../../src/spec/kernel-sources.ts';
 import { kernelNamed } from '../../src/spec/kernels.ts';
 import type { GemmShape, Tile } from '../../src/spec/spec.ts';
@@ -23,6 +24,8 @@ const CHUNKS = {
   'columns of a batch': [{ row: 0, rows: 3, column: 3, columns: 6 }, { row: 3, rows: 4, column: 3, columns: 6 }],
 } as const;
 type Cut = keyof typeof CHUNKS;
+/** As CHUNKS, to the edge of C or beyond what the tiles reach. */
+const ORDERED = { rows: [CHUNKS.rows[0], { row: 3, rows: 4, column: 0, columns: 10 }], columns: CHUNKS.columns } as const;
 /** Two that hold whole tiles. */
 const WHOLE: Readonly<Record<Cut, Rectangle>> = { rows: { row: 0, rows: 4, column: 0, columns: 10 }, columns: { row: 0, rows: 7, column: 0, columns: 8 }, 'columns of a batch': { row: 0, rows: 4, column: 4, columns: 4 } };
 
@@ -38,7 +41,7 @@ interface Dispatched {
   readonly name: string;
   readonly cut: Cut;
   readonly op: 'store' | 'update' | 'mixed';
-  readonly guard: boolean;
+  readonly where: Where;
   readonly chunks: readonly Rectangle[];
   readonly order: readonly Entry[];
   readonly muted?: number | 'all';
@@ -62,14 +65,15 @@ function lowerPrivate(code: string, lanes: number): string {
     .replace('fn tw_begin(group: vec3u, lane: u32) {', (head) => `${head} ${resets.join(' ')}`);
 }
 
-function tracked({ name, cut, op, guard, chunks, order, muted }: Dispatched, outputSpace = SHADERS.outputSpace) {
+function tracked({ name, cut, op, where, chunks, order, muted }: Dispatched, outputSpace = SHADERS.outputSpace) {
   const kernel = kernelNamed(name)!;
   const plain = specialise(KERNEL_SOURCES[name]!, kernel.constantsFor(SHAPE, TILE)).code;
   const space = specialise(outputSpace, {
     SLOTS: chunks.length,
     OP: { store: 0, update: 1, mixed: 2 }[op],
     DENSE: cut === 'rows' ? 1 : 0,
-    GUARD: guard ? 1 : 0,
+    BY_ROWS: cut === 'rows' ? 1 : 0,
+    WHERE: { one: 0, ordered: 1, masked: 2 }[where],
     MUTED: muted === undefined ? 0 : muted === 'all' ? 2 : 1,
     TW_MUTED: typeof muted === 'number' ? muted : 0,
     TW_PITCH: SHAPE.n,
@@ -120,14 +124,16 @@ const orderOf = (workgroups: readonly number[], slots: number): Entry[] =>
 /** Workgroups of the 2 × 3 grid: 0 and 3 lie in columns 0..3, 1 and 4 in 4..7, 2 and 5 in 8..9; 0, 1 and 2 in rows 0..3. */
 const DISPATCHES = (['rows', 'columns', 'columns of a batch'] as const).flatMap((cut) =>
   (['store', 'update', 'mixed'] as const).flatMap((op): Omit<Dispatched, 'name'>[] => [
-    { cut, op, guard: false, chunks: [WHOLE[cut]], order: orderOf(cut === 'columns of a batch' ? [1] : [1, 0], 1) },
-    { cut, op, guard: true, chunks: [CHUNKS[cut][1]], order: orderOf(cut === 'rows' ? [4, 1] : [5, 0], 1) },
-    { cut, op, guard: true, chunks: CHUNKS[cut], order: orderOf(cut === 'rows' ? [2, 0, 1] : [3, 0], 2) },
+    { cut, op, where: 'one', chunks: [WHOLE[cut]], order: orderOf(cut === 'columns of a batch' ? [1] : [1, 0], 1) },
+    { cut, op, where: 'masked', chunks: [CHUNKS[cut][1]], order: orderOf(cut === 'rows' ? [4, 1] : [5, 0], 1) },
+    { cut, op, where: 'masked', chunks: CHUNKS[cut], order: orderOf(cut === 'rows' ? [2, 0, 1] : [3, 0], 2) },
+    // Tiles of which each element lies in one of the chunks, and these lie along the axis.
+    ...(cut === 'columns of a batch' ? [] : [{ cut, op, where: 'ordered' as const, chunks: ORDERED[cut], order: orderOf(cut === 'rows' ? [3, 0, 5] : [3, 0], 2) }]),
   ]),
 );
 
 describe.each(INTERPRETED.filter((name) => kernelNamed(name)!.tileProblem(TILE) === undefined))('%s, instrumented', (name) => {
-  test.each(DISPATCHES)('$cut, $op, $chunks.length chunks bound, guard $guard: memories and counters are right', (dispatch) => {
+  test.each(DISPATCHES)('$cut, $op, $chunks.length chunks bound, $where: memories and counters are right', (dispatch) => {
     const { found, actual, expected } = tracked({ name, ...dispatch });
     expect(found).toEqual(CLEAN);
     expect(actual).toEqual(expected);
@@ -135,15 +141,15 @@ describe.each(INTERPRETED.filter((name) => kernelNamed(name)!.tileProblem(TILE) 
   });
 
   test.each([0, 'all'] as const)('workgroup %s muted: it stores nothing and counts nothing', (muted) => {
-    const { found, actual, expected } = tracked({ name, cut: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2), muted });
+    const { found, actual, expected } = tracked({ name, cut: 'columns', op: 'mixed', where: 'masked', chunks: CHUNKS.columns, order: orderOf([3, 0], 2), muted });
     expect(found).toEqual(CLEAN);
     expect(actual).toEqual(expected);
   });
 });
 
 describe('instrumented, red', () => {
-  const batch: Dispatched = { name: 'gemm-register', cut: 'columns of a batch', op: 'mixed', guard: true, chunks: [CHUNKS['columns of a batch'][1]], order: orderOf([5, 0], 1) };
-  const straddling: Dispatched = { name: 'gemm-register', cut: 'columns', op: 'mixed', guard: true, chunks: CHUNKS.columns, order: orderOf([3, 0], 2) };
+  const batch: Dispatched = { name: 'gemm-register', cut: 'columns of a batch', op: 'mixed', where: 'masked', chunks: [CHUNKS['columns of a batch'][1]], order: orderOf([5, 0], 1) };
+  const straddling: Dispatched = { name: 'gemm-register', cut: 'columns', op: 'mixed', where: 'masked', chunks: CHUNKS.columns, order: orderOf([3, 0], 2) };
 
   test('two invocations that update one place', () => {
     const source = SHADERS.outputSpace.replaceAll('tw_chunk$p[place]', 'tw_chunk$p[place / 4u]');

@@ -165,13 +165,13 @@ describe.each(Object.keys(EXAMPLES))('%s', (name) => {
     const counters = new Uint32Array(tiling.parts * tiling.wavefronts);
     const tiles = plan.stages[0].flatMap((stage) => stage.tiles);
     for (let split = 0; split < splits.count; split++)
-      for (const { slots, guard, tiles: of } of dispatchesOf(plan, tiles, 2)) {
+      for (const { slots, where, tiles: of } of dispatchesOf(plan, tiles, 2)) {
         // The first split adds to what is there already, in the second chunk of each two; so does every further split.
         const bits = slots.map((chunk) => (split > 0 || chunk % 2 === 1 ? 1 : 0));
         const op: Op = bits.every((bit) => bit === 0) ? 'store' : bits.every((bit) => bit === 1) ? 'update' : 'mixed';
         const order = Uint32Array.from(of.flatMap((tile) => [split === 0 ? tile : plan.twins[split - 1][tile], ...slots.flatMap((chunk, slot) => [partOf(plan, tile, chunk) * tiling.wavefronts, bits[slot]])]));
         const uniform = Uint32Array.from(slots.flatMap((chunk) => (['row', 'rows', 'column', 'columns'] as const).map((field) => tiling.chunks[chunk][field])));
-        interpret(trackedText(text, shape, WAVEFRONT, axis, { slots: slots.length, op, guard }), facts.workgroupSize, [of.length, 1, 1], {
+        interpret(trackedText(text, shape, WAVEFRONT, axis, { slots: slots.length, op, where }), facts.workgroupSize, [of.length, 1, 1], {
           0: inputs,
           1: { 0: order, 1: counters, 2: { uniform }, ...Object.fromEntries(slots.map((chunk, slot) => [slot + 3, memory[chunk]])) },
         });

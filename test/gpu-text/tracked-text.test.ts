@@ -25,7 +25,7 @@ const { bindings } = completeBindings(source.replaceAll(/^.*\$p.*$/gm, ''), { gr
 const text = kernelText({ kind: 'foreign', name: 'mine.wgsl', hash: '', entry: 'main', source, bindings }, shape);
 
 test('every line of the rewritten kernel leads to the line of the file that it came from', () => {
-  for (const code of [trackedText(text, shape, 64, 'columns', { slots: 2, op: 'mixed', guard: false }), probeText(text, shape, 64, 1)]) {
+  for (const code of [trackedText(text, shape, 64, 'columns', { slots: 2, op: 'mixed', where: 'ordered' }), probeText(text, shape, 64, 1)]) {
     const lines = code.split('\n');
     const map = sourceLines(text, code);
     const original = source.split('\n');

@@ -30,7 +30,7 @@ kernels.forEach(({ file, source, json }, index) => {
     if (/^enable f16;/m.test(source) && !facts.features.includes('shader-f16')) {
       // Nowhere to run it: what can be seen is that it is rewritten, the extension still in front, and refused for that reason alone.
       const spec = await resolveDraft({ ...requests[0], foreign });
-      expect(trackedText(kernelText(spec.kernel, spec.gemm), spec.gemm, spec.wavefront, spec.chunk, { slots: 2, op: 'mixed', guard: true })).toMatch(/^(\/\/.*\n|\s)*enable f16;[^]*tw_store4\(/);
+      expect(trackedText(kernelText(spec.kernel, spec.gemm), spec.gemm, spec.wavefront, spec.chunk, { slots: 2, op: 'mixed', where: 'ordered' })).toMatch(/^(\/\/.*\n|\s)*enable f16;[^]*tw_store4\(/);
       const outcome: Outcome<RunResult> = await page.evaluate((job) => window.tilewire.run(job), { spec, baseline: true, memoryLimit: 2 ** 28 });
       expect(outcome).toMatchObject({ ok: false, error: { code: 'NO_FEATURE', fields: { path: 'enable f16' } } });
       return;

@@ -1,13 +1,14 @@
 // The near-memory unit: applies arrived pieces to a chunk's memory by op-and-store, and counts the elements that
 // landed, per piece, like a GEMM's stores. The op bit says whether this is the first update of the piece (a plain
-// store) or a later one (add). One workgroup per item. Runs are as in transfer.wgsl, and so is how they are walked.
+// store) or a later one (add). One workgroup per item. Runs are as in transfer.wgsl, and so are how they are walked and SLOTS.
 
 struct Item {
   first_run: u32,
   runs: u32,
   landing: u32, // first element of the item in the landing buffer
-  counter: u32, // piece
+  counter: u32, // of the piece
   update: u32,  // op bit: 0 store, 1 add
+  slot: u32,    // chunk memory
 }
 
 struct Run {
@@ -20,8 +21,10 @@ struct Run {
 @group(0) @binding(0) var<storage, read> items: array<Item>;
 @group(0) @binding(1) var<storage, read> runs: array<Run>;
 @group(0) @binding(2) var<storage, read> landing: array<f32>;
-@group(0) @binding(3) var<storage, read_write> memory: array<f32>;
-@group(0) @binding(4) var<storage, read_write> counters: array<atomic<u32>>;
+@group(0) @binding(3) var<storage, read_write> counters: array<atomic<u32>>;
+//@repeat p SLOTS
+@group(0) @binding($(p + 4)) var<storage, read_write> memory$p: array<f32>;
+//@end
 
 override LANES: u32 = 32u;
 
@@ -30,43 +33,50 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let index = group.x + groups.x * group.y;
   if (index >= arrayLength(&items)) { return; }
   let item = items[index];
-  var first = item.landing;
   var landed = 0u;
-  for (var r = item.first_run; r < item.first_run + item.runs; r++) {
-    let run = runs[r];
-    for (var e = lane; e < run.length; e += LANES) {
-      var at = first + e;
-      var to = run.start + e;
-      var left = run.count;
-      for (; left >= 4u; left -= 4u) {
-        var a = landing[at];
-        var b = landing[at + run.length];
-        var c = landing[at + 2u * run.length];
-        var d = landing[at + 3u * run.length];
-        if (item.update != 0u) {
-          a = memory[to] + a;
-          b = memory[to + run.stride] + b;
-          c = memory[to + 2u * run.stride] + c;
-          d = memory[to + 3u * run.stride] + d;
+//@repeat p SLOTS
+//@if SLOTS > 1
+  if (item.slot == $(p)u)
+//@end
+  {
+    var first = item.landing;
+    for (var r = item.first_run; r < item.first_run + item.runs; r++) {
+      let run = runs[r];
+      for (var e = lane; e < run.length; e += LANES) {
+        var at = first + e;
+        var to = run.start + e;
+        var left = run.count;
+        for (; left >= 4u; left -= 4u) {
+          var a = landing[at];
+          var b = landing[at + run.length];
+          var c = landing[at + 2u * run.length];
+          var d = landing[at + 3u * run.length];
+          if (item.update != 0u) {
+            a = memory$p[to] + a;
+            b = memory$p[to + run.stride] + b;
+            c = memory$p[to + 2u * run.stride] + c;
+            d = memory$p[to + 3u * run.stride] + d;
+          }
+          memory$p[to] = a;
+          memory$p[to + run.stride] = b;
+          memory$p[to + 2u * run.stride] = c;
+          memory$p[to + 3u * run.stride] = d;
+          landed += 4u;
+          at += 4u * run.length;
+          to += 4u * run.stride;
         }
-        memory[to] = a;
-        memory[to + run.stride] = b;
-        memory[to + 2u * run.stride] = c;
-        memory[to + 3u * run.stride] = d;
-        landed += 4u;
-        at += 4u * run.length;
-        to += 4u * run.stride;
+        for (; left > 0u; left--) {
+          var value = landing[at];
+          if (item.update != 0u) { value = memory$p[to] + value; }
+          memory$p[to] = value;
+          landed++;
+          at += run.length;
+          to += run.stride;
+        }
       }
-      for (; left > 0u; left--) {
-        var value = landing[at];
-        if (item.update != 0u) { value = memory[to] + value; }
-        memory[to] = value;
-        landed++;
-        at += run.length;
-        to += run.stride;
-      }
+      first += run.length * run.count;
     }
-    first += run.length * run.count;
   }
+//@end
   if (landed != 0u) { atomicAdd(&counters[item.counter], landed); }
 }

@@ -56,6 +56,7 @@ struct Item {
   landing: u32,
   counter: u32,
   update: u32,
+  slot: u32,
 }
 
 // Of a block on a device. Epochs count from 1; 0 is never.
@@ -192,6 +193,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     let at = journal.blocks[blocks + which].item + pieces[p].item;
     if (at >= run.most) { continue; }
-    lists[(side + w) * run.list_items + at] = Item(pieces[p].first_run, pieces[p].runs, journal.blocks[blocks + which].landing + pieces[p].landing, p, u32(is_later));
+    lists[(side + w) * run.list_items + at] = Item(pieces[p].first_run, pieces[p].runs, journal.blocks[blocks + which].landing + pieces[p].landing, p, u32(is_later), 0u);
   }
 }

@@ -5,6 +5,7 @@ import { Gemms } from '../../src/emulate/gemms.ts';
 import type { OperandBuffers } from '../../src/emulate/operands.ts';
 import { poison } from '../../src/emulate/memory.ts';
 import { untouched, type Untouched } from '../../src/emulate/untouched.ts';
+import { dmaKernels, type DmaKernels } from '../../src/gpu/dma.ts';
 import type { Arena, Gpu, Kernel } from '../../src/gpu/gpu.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -50,7 +51,7 @@ export class PlainParts {
     readonly choice: BuiltIn,
     readonly gemms: Gemms,
     readonly runs: ReadonlyMap<Gemms['distinct'][number], Untouched>,
-    readonly kernels: { readonly transfer: Kernel; readonly nmc: Kernel },
+    readonly kernels: DmaKernels,
   ) {
     const { m, n, chunks } = plan.tiling;
     this.#outputs = Array.from({ length: Math.min(OUTPUTS, spec.devices) }, (_, at) => arena.storage(`plain output ${at}`, m * n * 4));
@@ -63,7 +64,7 @@ export class PlainParts {
   static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, operands: readonly OperandBuffers[], choice: BuiltIn): Promise<PlainParts> {
     const gemms = new Gemms(gpu, arena, { ...spec, kernel: choice });
     const runs = new Map(await Promise.all(gemms.distinct.map(async (gemm) => [gemm, await untouched(gpu, arena, gemm)] as const)));
-    const kernels = { transfer: await gpu.kernel('transfer', SHADERS.transfer), nmc: await gpu.kernel('nmc', SHADERS.nmc) };
+    const kernels = await dmaKernels(gpu);
     const parts = new PlainParts(gpu, arena, spec, plan, operands, choice, gemms, runs, kernels);
     poison(gpu, await gpu.kernel('fill', SHADERS.fill), parts.#outputs);
     return parts;
@@ -84,8 +85,8 @@ export class PlainParts {
     const bytes = plan.tiling.m * plan.tiling.n * 4;
     const [gemmMs, transferMs, reductionMs] = await clock.time([
       (pass) => this.runs.get(gemm)!(pass, this.operands[device], output(unit), grid),
-      (pass) => this.#round(pass, (chunk) => [this.kernels.transfer, { items: this.#copies[chunk].items.transfer, runs: this.#copies[chunk].runs, source: output(unit + chunk + 1), landing: this.#landing }]),
-      (pass) => this.#round(pass, (chunk) => [this.kernels.nmc, { items: this.#copies[chunk].items.nmc, runs: this.#copies[chunk].runs, landing: this.#landing, memory: output(unit + chunk + 2), counters: this.#counters }]),
+      (pass) => this.#round(pass, (chunk) => [this.kernels.transfer, { items: this.#copies[chunk].items, runs: this.#copies[chunk].runs, source0: output(unit + chunk + 1), landing: this.#landing }]),
+      (pass) => this.#round(pass, (chunk) => [this.kernels.nmc, { items: this.#copies[chunk].items, runs: this.#copies[chunk].runs, landing: this.#landing, memory0: output(unit + chunk + 2), counters: this.#counters }]),
     ]);
     const { m, n } = spec.gemm;
     return { gemmMs, msPerFlop: gemmMs / (ran * 2 * m * n * depthOf(spec, device)), msPerTransferByte: transferMs / bytes, msPerReductionByte: reductionMs / bytes };

@@ -60,7 +60,7 @@ export class Prepared {
     const spec = { ...this.spec, triggers: mode } as Spec;
     const plan = stages === undefined ? this.plan : { ...this.plan, stages: this.plan.stages.map((all) => all.slice(0, stages)) };
     const encoder = gpu.device.createCommandEncoder({ label: 'counters' });
-    for (const counters of [...memory.gemmCounters, ...memory.nmcCounters]) encoder.clearBuffer(counters);
+    for (const { buffer, offset, size } of [...memory.gemmCounters, ...memory.nmcCounters]) encoder.clearBuffer(buffer, offset, size);
     gpu.device.queue.submit([encoder.finish()]);
     // What a run takes besides: commands, frames.
     const arena = new Arena(gpu);

@@ -1,8 +1,7 @@
 // GEMM, then collective: the same kernels without tracking. Every device's whole GEMM in one dispatch, then the
 // Plan's rounds, each a copy of a chunk into the link's landing buffer and its reduction at the receiver.
-import { dmaKernels } from '../gpu/dma.ts';
+import { dmaKernels, ITEM } from '../gpu/dma.ts';
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
-import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { ownerOf, type Plan } from '../plan/plan.ts';
@@ -63,14 +62,14 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
       const { items, runs, count } = copies[chunk];
       const pass = roundFrames[r].pass({ kind: 'transfer', device: from, epoch: r, bytes: tiling.chunks[chunk].elements * 4, flops: 0 });
       pass.setPipeline(transfer.pipeline);
-      pass.setBindGroup(0, gpu.bind(transfer, 0, { items: items.transfer, runs, source: outputs[from], landing: landing[from] }));
+      pass.setBindGroup(0, gpu.bind(transfer, 0, { items, runs, source0: outputs[from], landing: landing[from] }));
       dispatch(gpu, pass, count);
     }
     for (const { from, to, chunk } of moves) {
       const { items, runs, count } = copies[chunk];
       const pass = roundFrames[r].pass({ kind: 'reduction', device: to, epoch: r, bytes: tiling.chunks[chunk].elements * 4, flops: 0 });
       pass.setPipeline(nmc.pipeline);
-      pass.setBindGroup(0, gpu.bind(nmc, 0, { items: items.nmc, runs, landing: landing[from], memory: outputs[to], counters }));
+      pass.setBindGroup(0, gpu.bind(nmc, 0, { items, runs, landing: landing[from], memory0: outputs[to], counters }));
       dispatch(gpu, pass, count);
     }
     submit(roundFrames[r]);
@@ -118,21 +117,19 @@ export function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: numb
 }
 
 export interface Copy {
-  readonly items: { readonly transfer: GPUBuffer; readonly nmc: GPUBuffer };
+  /** Of either kernel. */
+  readonly items: GPUBuffer;
   readonly runs: GPUBuffer;
   readonly count: number;
 }
 
 /** Items that move a chunk of a whole row-major output, rows `pitch` elements apart: squares, or as much of one behind the other. */
 export function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
-  const layouts = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };
-  const records = { transfer: new RecordBuffer(4), nmc: new RecordBuffer(4) };
+  const records = new RecordBuffer(4);
   const runs: Run[] = [];
   let landing = 0;
   const item = (run: Run): void => {
-    const facts = { first_run: runs.length, runs: 1, landing };
-    records.transfer.add(layouts.transfer, facts);
-    records.nmc.add(layouts.nmc, { ...facts, counter: runs.length, update: 1 });
+    records.add(ITEM, { first_run: runs.length, runs: 1, landing, counter: runs.length, update: 1, slot: 0 });
     landing += run.length * run.count;
     runs.push(run);
   };
@@ -147,6 +144,5 @@ export function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
       item({ start: first + row * stride + column, length: Math.min(ITEM_SIDE, columns - column), count: Math.min(ITEM_SIDE, rows - row), stride });
   const rest = chunk.elements - rows * columns;
   if (rest > 0) item({ start: first + rows * stride, length: rest, count: 1, stride: 0 });
-  const words = (name: 'transfer' | 'nmc'): GPUBuffer => arena.words(`${name} items`, records[name].words.subarray(0, records[name].bytes / 4));
-  return { items: { transfer: words('transfer'), nmc: words('nmc') }, runs: arena.words('plain runs', runWords(runs)), count: runs.length };
+  return { items: arena.words('plain items', records.words.subarray(0, records.bytes / 4)), runs: arena.words('plain runs', runWords(runs)), count: runs.length };
 }

@@ -72,7 +72,6 @@ export class DeviceTracker {
   private constructor(input: DeviceTrackerInput, kernels: DmaKernels & { readonly tracker: Kernel }) {
     const { gpu, arena, plan, memory, windows, orders, spec, mostItems } = input;
     const { tiling, devices } = plan;
-    const pieces = tiling.parts * tiling.wavefronts;
     this.#input = input;
     this.#kernels = kernels;
     this.#listItems = Math.ceil(Math.max(1, ...tiling.chunks.map((_, j) => (tiling.chunkParts[j + 1] - tiling.chunkParts[j]) * tiling.wavefronts)) / LIST_STEP) * LIST_STEP;
@@ -80,14 +79,14 @@ export class DeviceTracker {
     const blockParts = tiling.blockParts.reduce((most, from, block) => Math.max(most, (tiling.blockParts[block + 1] ?? from) - from), 1);
     const run = new RecordBuffer(4);
     run.add(LAYOUT.run, {
-      devices, windows: windows.width, counters: pieces, parts: tiling.parts, blocks: tiling.blocks, wavefronts: tiling.wavefronts, block_parts: blockParts,
+      devices, windows: windows.width, counters: memory.gemmCounters[0].size / 4, parts: tiling.parts, blocks: tiling.blocks, wavefronts: tiling.wavefronts, block_parts: blockParts,
       lag: spec.lag, landing: memory.landingElements, list_items: this.#listItems, most: Math.min(mostItems, this.#listItems),
     });
     this.#buffers = {
       run: arena.words('tracker run', words(run), GPUBufferUsage.UNIFORM),
       windows: arena.words('windows', words(windowRecords(input))),
       pieces: arena.words('tracker pieces', words(pieceRecords(tiling, memory.pieceRuns))),
-      counters: arena.storage('counters seen', 2 * devices * pieces * 4),
+      counters: arena.storage('counters seen', 2 * devices * memory.gemmCounters[0].size),
       stores: arena.words('first stores', words(storeRecords(input)), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC),
       journal: arena.storage('tracker journal', LAYOUT.log.fields['blocks'].offset + devices * tiling.blocks * LAYOUT.block.size),
       orders,
@@ -106,14 +105,14 @@ export class DeviceTracker {
   transfer(pass: GPUComputePassEncoder, epoch: number, window: Window): void {
     const { memory } = this.#input;
     const { transfer } = this.#kernels;
-    this.#dispatch(pass, transfer, epoch, window, () => ({ source: chunk(memory, window.device, window.chunk), landing: memory.landing[window.device]![epoch % 2] }));
+    this.#dispatch(pass, transfer, epoch, window, () => ({ source0: chunk(memory, window.device, window.chunk), landing: memory.landing[window.device]![epoch % 2] }));
   }
 
   /** Near-memory updates of what was sent in `epoch`, in the epoch after. */
   update(pass: GPUComputePassEncoder, epoch: number, window: Window): void {
     const { memory } = this.#input;
     const to = this.receiver(window);
-    this.#dispatch(pass, this.#kernels.nmc, epoch, window, () => ({ landing: memory.landing[window.device]![epoch % 2], memory: chunk(memory, to, window.chunk), counters: memory.nmcCounters[to] }));
+    this.#dispatch(pass, this.#kernels.nmc, epoch, window, () => ({ landing: memory.landing[window.device]![epoch % 2], memory0: chunk(memory, to, window.chunk), counters: memory.nmcCounters[to] }));
   }
 
   /** The device to which a window's blocks go. */
@@ -130,8 +129,8 @@ export class DeviceTracker {
     if (due.length === 0) return;
     const writers = new Set(due.flatMap(({ device, chunk }) => writersOf(plan, device, chunk)));
     const all = [...memory.gemmCounters, ...memory.nmcCounters];
-    const bytes = plan.tiling.parts * plan.tiling.wavefronts * 4;
-    for (const writer of writers) frame.copy(all[writer], this.#buffers['counters'], writer * bytes, bytes);
+    const copies = [...writers].toSorted((one, other) => one - other).map((writer) => ({ ...all[writer], to: writer * all[writer].size }));
+    frame.copy(copies, this.#buffers['counters']);
     const pass = frame.pass(group);
     pass.setPipeline(this.#kernels.tracker.pipeline);
     pass.setBindGroup(0, this.#group);

@@ -2,11 +2,9 @@
 // near-memory updates of what was transferred in the epoch before. None of them reads an element that another of them
 // writes; where they share a buffer all the same, a GPU keeps them in order, and that is counted.
 // What it encodes it writes into the journal, in the order in which the queue will execute it, and learns the ops from there.
-import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
-import { SHADERS } from '../gpu/shaders.ts';
-import { dmaKernels, type DmaKernels } from '../gpu/dma.ts';
-import type { Arena, Gpu } from '../gpu/gpu.ts';
+import { dmaKernels, ITEM, slotsOf, type DmaKernels } from '../gpu/dma.ts';
+import { boundFrom, type Arena, type Gpu, type Range } from '../gpu/gpu.ts';
 import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/plan.ts';
 import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
@@ -17,6 +15,18 @@ import type { Journal } from './journal.ts';
 import { chunkBuffer, type DeviceMemory } from './memory.ts';
 import { bySender, type Arrival } from './timetable.ts';
 import { TrackedGemm, type Dispatched } from './tracked-gemm.ts';
+
+/** Blocks of one chunk from one device to another. */
+interface List {
+  readonly blocks: readonly Arrival[];
+  /** Where they are read, or applied. */
+  readonly memory: GPUBuffer;
+  readonly landing: Range;
+  /** The near-memory unit's. */
+  readonly counters: Range | null;
+  /** Op bit of the update of a part. */
+  readonly updateOf: (part: number) => number;
+}
 
 export class EpochEncoder {
   /** Dispatches that touch a chunk memory which an earlier one of their epoch writes: they stay in queue order. */
@@ -35,17 +45,23 @@ export class EpochEncoder {
     readonly memory: DeviceMemory,
     readonly faults: Faults,
     readonly journal: Journal,
+    /** Chunk memories that a dispatch of these binds. */
+    readonly slots: number,
     readonly kernels: DmaKernels,
+    /** Bound where a dispatch has fewer lists than slots. */
+    readonly unused: readonly GPUBuffer[],
   ) {
     this.#records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   }
 
   /** Compiles all that the run's epochs will need. */
   static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, memory: DeviceMemory, faults: Faults, journal: Journal): Promise<EpochEncoder> {
-    const kernels = await dmaKernels(gpu);
+    const slots = slotsOf(gpu);
+    const kernels = await dmaKernels(gpu, slots);
+    const unused = Array.from({ length: slots }, (_, slot) => arena.storage(`no chunk in slot ${slot}`, 4));
     const muted = Array.from({ length: plan.devices }, (_, device) => faults.muted(device));
     const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, muted);
-    return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, journal, kernels);
+    return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, journal, slots, kernels, unused);
   }
 
   gemmStage(epoch: number, device: number, stage: Stage): void {
@@ -64,55 +80,51 @@ export class EpochEncoder {
   /** Copies blocks from their devices' memories into the landing buffers of their links. All of an epoch's are one group: a pass costs more than its dispatches. */
   transfers(epoch: number, arrivals: readonly Arrival[]): void {
     const group: Group = { kind: 'transfer', device: ALL_DEVICES, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
-    const { transfer } = this.kernels;
-    for (const mine of bySender(arrivals))
-      for (const [chunk, blocks] of byChunk(this.plan, mine)) {
+    const lists = bySender(arrivals).flatMap((mine) =>
+      byChunk(this.plan, mine).map(([chunk, blocks]): List => {
         const [{ from, parity }] = mine;
-        const items = this.#items(ITEM.transfer, blocks, () => ({}));
         const source = chunkBuffer(this.memory, from, chunk);
         if (this.#written.has(source)) this.conflicts++;
         for (const arrival of blocks) this.journal.send(epoch, arrival);
-        const bind = (commands: GPUBuffer): GPUBindGroup[] => [
-          this.gpu.bind(transfer, 0, {
-            items: { buffer: commands, offset: items.offset, size: items.size },
-            runs: this.memory.runs,
-            source,
-            landing: this.memory.landing[from]![parity],
-          }),
-        ];
-        this.#jobs.push({ group, job: { kernel: transfer, workgroups: items.count, bind } });
-      }
+        return { blocks, memory: source, landing: this.memory.landing[from]![parity], counters: null, updateOf: () => 0 };
+      }),
+    );
+    this.#move(group, 'transfer', lists);
   }
 
   /** Applies blocks that arrived to the receivers' memories; one group, as transfers are. */
   updates(epoch: number, arrivals: readonly Arrival[]): void {
     const group: Group = { kind: 'reduction', device: ALL_DEVICES, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
-    for (const mine of bySender(arrivals))
-      for (const [chunk, blocks] of byChunk(this.plan, mine)) {
+    const lists = bySender(arrivals).flatMap((mine) =>
+      byChunk(this.plan, mine).flatMap(([chunk, blocks]): List[] => {
+        const [{ from, to, parity }] = mine;
         const ops = new Map<number, number>();
         for (const arrival of blocks) this.journal.apply(epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
-        this.#apply(group, chunk, blocks, (part) => ops.get(part)!);
-        const doubled = blocks.filter(({ from, block }) => this.faults.strikes('double-update', from, block));
-        if (doubled.length > 0) this.#apply(group, chunk, doubled, () => 1);
-      }
+        const memory = this.#writes(chunkBuffer(this.memory, to, chunk));
+        const once: List = { blocks, memory, landing: this.memory.landing[from]![parity], counters: this.memory.nmcCounters[to], updateOf: (part) => ops.get(part)! };
+        const doubled = blocks.filter(({ block }) => this.faults.strikes('double-update', from, block));
+        return doubled.length === 0 ? [once] : [once, { ...once, blocks: doubled, memory: this.#writes(memory), updateOf: () => 1 }];
+      }),
+    );
+    this.#move(group, 'nmc', lists);
   }
 
-  /** @param blocks of one chunk from one device */
-  #apply(group: Group, chunk: number, blocks: readonly Arrival[], updateOf: (part: number) => number): void {
-    const [{ from, to, parity }] = blocks;
-    const { nmc } = this.kernels;
-    const items = this.#items(ITEM.nmc, blocks, (piece) => ({ counter: piece, update: updateOf(Math.floor(piece / this.plan.tiling.wavefronts)) }));
-    const memory = this.#writes(chunkBuffer(this.memory, to, chunk));
-    const bind = (commands: GPUBuffer): GPUBindGroup[] => [
-      this.gpu.bind(nmc, 0, {
-        items: { buffer: commands, offset: items.offset, size: items.size },
-        runs: this.memory.runs,
-        landing: this.memory.landing[from]![parity],
-        memory,
-        counters: this.memory.nmcCounters[to],
-      }),
-    ];
-    this.#jobs.push({ group, job: { kernel: nmc, workgroups: items.count, bind } });
+  /** Dispatches that each take as many lists as there are slots, where these lie in the same buffers and in memories of their own. */
+  #move(group: Group, name: keyof DmaKernels, lists: readonly List[]): void {
+    const { slots } = this;
+    const kernel = this.kernels[name];
+    for (let first = 0, end = 1; first < lists.length; first = end++) {
+      const { landing, counters } = lists[first];
+      const fits = ({ memory, ...other }: List): boolean => other.landing.buffer === landing.buffer && other.counters?.buffer === counters?.buffer && lists.slice(first, end).every((list) => list.memory !== memory);
+      while (end < lists.length && end - first < slots && fits(lists[end])) end++;
+      const offset = this.#records.align();
+      const count = lists.slice(first, end).reduce((sum, list, slot) => sum + this.#items(list, slot), 0);
+      const size = this.#records.bytes - offset;
+      const memories = Array.from({ length: slots }, (_, slot) => [name === 'nmc' ? `memory${slot}` : `source${slot}`, first + slot < end ? lists[first + slot].memory : this.unused[slot]] as const);
+      const buffers = { runs: this.memory.runs, landing: boundFrom(landing, slots > 1).bound, ...(counters === null ? {} : { counters: boundFrom(counters, slots > 1).bound }), ...Object.fromEntries(memories) };
+      const bind = (commands: GPUBuffer): GPUBindGroup[] => [this.gpu.bind(kernel, 0, { items: { buffer: commands, offset, size }, ...buffers })];
+      this.#jobs.push({ group, job: { kernel, workgroups: count, bind } });
+    }
   }
 
   /** Encodes what was gathered into the frame. */
@@ -140,22 +152,22 @@ export class EpochEncoder {
     return buffer;
   }
 
-  /** One record per existing piece of the blocks, packed in the landing buffer in this order. */
-  #items(layout: typeof ITEM.nmc, blocks: readonly Arrival[], more: (piece: number) => Record<string, number>): { offset: number; size: number; count: number } {
+  /** One record per existing piece of the blocks, packed in the landing buffer in this order. @returns how many */
+  #items({ blocks, landing: link, counters, updateOf }: List, slot: number): number {
     const { tiling } = this.plan;
     const { pieceRuns } = this.memory;
-    const offset = this.#records.align();
+    const [linkBase, counterBase] = [link, counters].map((range) => (range === null ? 0 : boundFrom(range, this.slots > 1).base));
     let count = 0;
     for (const { block, landing } of blocks) {
-      let at = landing;
+      let at = linkBase + landing;
       for (let piece = tiling.blockParts[block] * tiling.wavefronts; piece < tiling.blockParts[block + 1] * tiling.wavefronts; piece++) {
         if (tiling.pieceElements[piece] === 0) continue;
-        this.#records.add(layout, { first_run: pieceRuns[piece], runs: pieceRuns[piece + 1] - pieceRuns[piece], landing: at, ...more(piece) });
+        this.#records.add(ITEM, { first_run: pieceRuns[piece], runs: pieceRuns[piece + 1] - pieceRuns[piece], landing: at, counter: counterBase + piece, update: updateOf(Math.floor(piece / tiling.wavefronts)), slot });
         at += tiling.pieceElements[piece];
         count++;
       }
     }
-    return { offset, size: this.#records.bytes - offset, count };
+    return count;
   }
 }
 
@@ -178,5 +190,3 @@ function byChunk(plan: Plan, arrivals: readonly Arrival[]): [number, Arrival[]][
   }
   return [...chunks];
 }
-
-const ITEM = { transfer: structLayout(SHADERS.transfer, 'Item'), nmc: structLayout(SHADERS.nmc, 'Item') };

@@ -1,7 +1,7 @@
 // A frame: what one epoch in flight needs of its own. Its passes are timed, its copy of the counters travels to the
 // host while later epochs run, and the promise of it is asked for `lag` epochs later.
 import { PassTimer, type Interval } from '../gpu/timestamps.ts';
-import type { Arena, Gpu } from '../gpu/gpu.ts';
+import type { Arena, Gpu, Range } from '../gpu/gpu.ts';
 
 /** Device of a group whose work is that of all devices. */
 export const ALL_DEVICES = -1;
@@ -23,15 +23,37 @@ export interface TimedGroup extends Group {
 }
 
 export interface Reading {
-  /** Counters in the order of the buffers given to `submit`. */
+  /** Counters in the order of the frame's ranges, all of their words. */
   readonly counters: Uint32Array;
   readonly groups: readonly TimedGroup[];
+}
+
+/** A range and where in the destination it is copied, bytes. */
+export type Copy = Range & { readonly to: number };
+
+/** The same copies, fewer: neighbours at both ends at once. */
+function merged(copies: readonly Copy[]): Copy[] {
+  const all: Copy[] = [];
+  for (const { buffer, offset, size, to } of copies) {
+    const last = all.at(-1);
+    if (last !== undefined && last.buffer === buffer && last.offset + last.size === offset && last.to + last.size === to) all[all.length - 1] = { ...last, size: last.size + size };
+    else all.push({ buffer, offset, size, to });
+  }
+  return all;
+}
+
+/** One behind the other. */
+function packed(ranges: readonly Range[]): Copy[] {
+  let to = 0;
+  return ranges.map((range) => ({ ...range, to: (to += range.size) - range.size }));
 }
 
 export class Frame {
   readonly #timer: PassTimer;
   readonly #staging: GPUBuffer;
   readonly #timesAt: number;
+  readonly #counters: readonly Copy[];
+  readonly #counterBytes: number;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #groups: Group[] = [];
@@ -42,12 +64,13 @@ export class Frame {
     readonly gpu: Gpu,
     arena: Arena,
     label: string,
-    readonly counters: readonly GPUBuffer[],
+    counters: readonly Range[],
     passes: number,
   ) {
     this.#timer = new PassTimer(gpu, arena, label, passes);
-    const bytes = counters.reduce((sum, { size }) => sum + size, 0);
-    this.#timesAt = Math.ceil(bytes / 8) * 8;
+    this.#counters = merged(packed(counters));
+    this.#counterBytes = counters.reduce((sum, { size }) => sum + size, 0);
+    this.#timesAt = Math.ceil(this.#counterBytes / 8) * 8;
     this.#staging = arena.buffer(`${label} staging`, this.#timesAt + this.#timer.bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
   }
 
@@ -61,12 +84,12 @@ export class Frame {
     return this.#pass;
   }
 
-  /** Copies the first `bytes` behind what was encoded so far. */
-  copy(source: GPUBuffer, destination: GPUBuffer, offset: number, bytes: number): void {
+  /** Copies behind what was encoded so far. */
+  copy(copies: readonly Copy[], destination: GPUBuffer): void {
     this.#pass?.end();
     this.#pass = undefined;
     this.#encoder ??= this.gpu.device.createCommandEncoder({ label: 'epoch' });
-    this.#encoder.copyBufferToBuffer(source, 0, destination, offset, bytes);
+    for (const { buffer, offset, size, to } of merged(copies)) this.#encoder.copyBufferToBuffer(buffer, offset, destination, to, size);
   }
 
   /** Submits what was encoded; null when nothing was. */
@@ -78,27 +101,23 @@ export class Frame {
     this.#pass = undefined;
     this.#encoder = undefined;
     this.#groups = [];
-    let at = 0;
-    for (const buffer of this.counters) {
-      encoder.copyBufferToBuffer(buffer, 0, this.#staging, at, buffer.size);
-      at += buffer.size;
-    }
+    for (const { buffer, offset, size, to } of this.#counters) encoder.copyBufferToBuffer(buffer, offset, this.#staging, to, size);
     this.#timer.resolve(encoder, this.#staging, this.#timesAt);
     this.gpu.device.queue.submit([encoder.finish()]);
     this.arrived = false;
-    const reading = this.#read(groups, at);
+    const reading = this.#read(groups);
     // Whoever awaits it is told; a run that has failed meanwhile awaits nothing.
     reading.catch(() => {});
     return reading;
   }
 
-  async #read(groups: readonly Group[], counterBytes: number): Promise<Reading> {
+  async #read(groups: readonly Group[]): Promise<Reading> {
     await this.gpu.wait(this.#staging.mapAsync(GPUMapMode.READ));
     const bytes = this.#staging.getMappedRange().slice(0);
     this.#staging.unmap();
     this.arrived = true;
     const intervals = this.#timer.read(bytes, this.#timesAt, groups.length);
-    return { counters: new Uint32Array(bytes, 0, counterBytes / 4), groups: groups.map((group, at) => ({ ...group, interval: intervals[at] })) };
+    return { counters: new Uint32Array(bytes, 0, this.#counterBytes / 4), groups: groups.map((group, at) => ({ ...group, interval: intervals[at] })) };
   }
 
   destroy(): void {

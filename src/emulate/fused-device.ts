@@ -3,7 +3,7 @@
 // the trackers write into them; transfers and updates as indirect dispatches of the lists that the trackers made.
 // At the end the host replays the trackers, from what the counters came to, and must find what the GPU found.
 import { EventLog } from '../events/log.ts';
-import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
+import { readBack } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { routeOf, type Plan } from '../plan/plan.ts';
 import { partOf } from './dispatches.ts';
@@ -12,7 +12,7 @@ import { bytesOf, gemmGroup } from './epoch.ts';
 import { Frame, type Group, type Reading, type TimedGroup } from './frame.ts';
 import { applyEpilogue, corrupt, type FusedInput, type FusedRun } from './fused.ts';
 import { Journal } from './journal.ts';
-import { chunkBuffer, type DeviceMemory } from './memory.ts';
+import { chunkBuffer } from './memory.ts';
 import { rehearse, type Rehearsal, type Stored } from './rehearsal.ts';
 import { mismatches } from './replay.ts';
 import { opOf, TrackedGemm, type Job } from './tracked-gemm.ts';
@@ -94,7 +94,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   for (const frame of frames) frame.destroy();
   gpu.check();
 
-  const replay = rehearse({ ...facts, counters: await countersOf(gpu, arena, memory) });
+  const replay = rehearse({ ...facts, counters: await countersOf(input) });
   const expected = orderTables(input, tracked, replay.stored, replay.stored.map(({ bits }) => bits), windows);
   const found = tracker === null ? null : await tracker.findings();
   const differences = mismatches(plan, replay, found, { expected: expected.records, actual: await readBack(gpu, orders), jobs: expected.jobs, stored: replay.stored });
@@ -183,13 +183,13 @@ function withBytes(plan: Plan, { works }: Rehearsal, group: TimedGroup): TimedGr
   return { ...group, bytes: bytesOf(plan, moved ?? []) };
 }
 
-/** GEMMs' counters, then the near-memory units', as they are now. */
-async function countersOf(gpu: Gpu, arena: Arena, { gemmCounters, nmcCounters }: DeviceMemory): Promise<Uint32Array> {
+/** GEMMs' counters, then the near-memory units', as they are now, by `writer · pieces + piece`. */
+async function countersOf({ gpu, arena, memory: { gemmCounters, nmcCounters }, plan: { tiling } }: FusedInput): Promise<Uint32Array> {
   const all = [...gemmCounters, ...nmcCounters];
-  const { size } = all[0];
-  const together = arena.storage('final counters', all.length * size);
+  const bytes = tiling.parts * tiling.wavefronts * 4;
+  const together = arena.storage('final counters', all.length * bytes);
   const encoder = gpu.device.createCommandEncoder({ label: together.label });
-  all.forEach((buffer, at) => encoder.copyBufferToBuffer(buffer, 0, together, at * size, size));
+  all.forEach(({ buffer, offset }, at) => encoder.copyBufferToBuffer(buffer, offset, together, at * bytes, bytes));
   gpu.device.queue.submit([encoder.finish()]);
   const counters = await readBack(gpu, together);
   arena.release([together]);

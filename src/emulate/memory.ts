@@ -2,7 +2,7 @@
 // different chunks share nothing; operands; the links' landing buffers (two each: one is read while the other
 // fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit.
 import { TilewireError } from '../errors.ts';
-import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
+import type { Arena, Gpu, Kernel, Range } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
 import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
 import type { Chunk } from '../plan/tiling.ts';
@@ -60,8 +60,8 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   const pieces = tiling.parts * tiling.wavefronts;
   const sum = (parts: readonly { bytes: number }[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
   const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
-  const counterBytes = devices * 2 * pieces * 4;
-  const landing = devices * 2 * landingElements(plan) * ELEMENT_BYTES;
+  const counterBytes = devices * 2 * aligned(pieces * 4);
+  const landing = devices * 2 * aligned(landingElements(plan) * ELEMENT_BYTES);
   const staging = (spec.lag + 1) * (counterBytes + 2 * 3 * devices * 16);
   const stageTiles = Math.max(...plan.stages.map((stages) => Math.max(0, ...stages.map(({ tiles }) => tiles.length))));
   // The order tables of a stage's dispatches; transfers and updates of what the landing buffer holds, two stages' worth.
@@ -99,13 +99,14 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
 export const ITEM_SIDE = 64;
 /** Of a chunk whose rows lie `pitch` elements apart: squares, or as much of one behind the other, and what is left. */
 const plainItems = ({ rows, columns, elements }: Chunk, pitch: number): number => (columns === pitch ? Math.ceil(elements / ITEM_SIDE ** 2) + 1 : Math.ceil(rows / ITEM_SIDE) * Math.ceil(columns / ITEM_SIDE));
-/** An item of the transfers, one of the near-memory unit, their run, and a counter. */
-const ITEM_BYTES = 20;
-const PLAIN_ITEM_BYTES = 2 * ITEM_BYTES + 16 + 4;
+/** An item of a transfer or an update; of a plain one with its run and a counter. */
+const ITEM_BYTES = 24;
+const PLAIN_ITEM_BYTES = ITEM_BYTES + 16 + 4;
 
 /** Of the commands buffer, at least, and between its lists. */
 const COMMANDS_BYTES = 65_536;
 const ALIGNMENT = 256;
+const aligned = (bytes: number): number => Math.ceil(Math.max(4, bytes) / ALIGNMENT) * ALIGNMENT;
 /** Uniforms and the like, and those of each chunk: its place in a dispatch, alone and with a neighbour, and in an epilogue. */
 const PARAMETERS_BYTES = 4096;
 const CHUNK_PARAMETERS_BYTES = 256;
@@ -189,9 +190,11 @@ export interface DeviceMemory {
   /** `chunks[d][j]`, null where nothing of chunk j lands on d. */
   readonly chunks: readonly (readonly (GPUBuffer | null)[])[];
   /** `landing[d][parity]`: what device d sends over its link. */
-  readonly landing: readonly (readonly [GPUBuffer, GPUBuffer] | null)[];
-  readonly gemmCounters: readonly GPUBuffer[];
-  readonly nmcCounters: readonly GPUBuffer[];
+  readonly landing: readonly (readonly [Range, Range] | null)[];
+  readonly gemmCounters: readonly Range[];
+  readonly nmcCounters: readonly Range[];
+  /** What `landing` lies in. */
+  readonly links: readonly GPUBuffer[];
   readonly runs: GPUBuffer;
   /** Those of piece p in `runs`: `pieceRuns[p]..pieceRuns[p + 1]`. */
   readonly pieceRuns: Int32Array;
@@ -204,21 +207,33 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
   const { tiling } = plan;
   const ids = Array.from({ length: devices }, (_, d) => d);
   const landing = landingElements(plan);
-  const counterBytes = tiling.parts * tiling.wavefronts * 4;
   const { words, pieceRuns } = runTable(tiling);
+  const counters = ranges(arena, 'counters', [...ids.map((d) => `GEMM counters of device ${d}`), ...ids.map((d) => `near-memory counters of device ${d}`)], tiling.parts * tiling.wavefronts * 4);
+  const senders = ids.filter((d) => tiling.chunks.some((_, j) => routeOf(plan, d, j).whenComplete.kind === 'dma'));
+  const [even, odd] = ['even', 'odd'].map((parity) => ranges(arena, `links, ${parity}`, senders.map((d) => `link of device ${d}, ${parity}`), landing * ELEMENT_BYTES));
   return {
     operands: ids.map((d) => ({ ...operandBuffers(arena, spec, text, d), epilogue: epilogue(d) })),
     chunks: ids.map((d) => tiling.chunks.map(({ elements }, j) => (holds(plan, d, j) ? arena.storage(`chunk ${j} on device ${d}`, elements * ELEMENT_BYTES) : null))),
-    landing: ids.map((d) => {
-      const sends = tiling.chunks.some((_, j) => routeOf(plan, d, j).whenComplete.kind === 'dma');
-      return sends ? [arena.storage(`link of device ${d}, even`, landing * ELEMENT_BYTES), arena.storage(`link of device ${d}, odd`, landing * ELEMENT_BYTES)] as const : null;
-    }),
-    gemmCounters: ids.map((d) => arena.storage(`GEMM counters of device ${d}`, counterBytes)),
-    nmcCounters: ids.map((d) => arena.storage(`near-memory counters of device ${d}`, counterBytes)),
+    landing: ids.map((d) => (senders.includes(d) ? [even[senders.indexOf(d)], odd[senders.indexOf(d)]] : null)),
+    gemmCounters: counters.slice(0, devices),
+    nmcCounters: counters.slice(devices),
+    links: [...new Set([...even, ...odd].map(({ buffer }) => buffer))],
     runs: arena.words('runs', words),
     pieceRuns,
     landingElements: landing,
   };
+}
+
+/**
+ * As many ranges of a size: on software adapters of one buffer, which is copied and bound at once; else each a buffer of its own,
+ * so that dispatches of several devices share none.
+ */
+function ranges(arena: Arena, label: string, labels: readonly string[], bytes: number): Range[] {
+  const size = aligned(bytes);
+  if (labels.length === 0) return [];
+  if (!arena.gpu.adapter.info.isFallbackAdapter || size * labels.length > arena.gpu.limits.maxStorageBufferBindingSize) return labels.map((name) => ({ buffer: arena.storage(name, size), offset: 0, size }));
+  const buffer = arena.storage(label, size * labels.length);
+  return labels.map((_, at) => ({ buffer, offset: at * size, size }));
 }
 
 /** Chunk memory that must be there: a missing one is a Plan that was not checked. */

@@ -81,7 +81,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     const clock = new Stopwatch(gpu);
     const memory = allocate(arena, spec, plan, gemms.text, bindings);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
-    poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
+    poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.links].filter((buffer) => buffer !== null));
     const after = await epilogue.after(gpu, arena);
     const operandsMs = await clock.lap();
     const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, mostListItems, progress: (done, total) => progress('fused', done, total) });
@@ -104,14 +104,14 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     notes.push(...straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots));
     const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, ownerOf(plan, chunk), chunk);
     const received = new Set(plan.tiling.chunks.flatMap(({ elements }, j) => (elements === 0 ? [] : [owned(j)])));
-    const release = (): void => arena.release([...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null && !received.has(buffer)) as GPUBuffer[]);
+    const release = (): void => arena.release([...memory.chunks.flat(), ...memory.links].filter((buffer) => buffer !== null && !received.has(buffer)) as GPUBuffer[]);
     const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemms, operands, epilogue, memory, log: fused.log, owned, choice, release, notes, progress });
     fail('WRONG_VALUES', messages);
     const checkMs = await clock.lap();
 
     let plain = null;
     if (baseline) {
-      arena.release([...memory.chunks.flat(), ...memory.landing.flat()].filter((buffer) => buffer !== null));
+      arena.release([...memory.chunks.flat(), ...memory.links].filter((buffer) => buffer !== null));
       plain = await runBaseline(gpu, arena, spec, plan, gemms, memory.operands, after, (done, total) => progress('GEMM, then collective', done, total));
       const wrong = await verify(await plain.result());
       if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);

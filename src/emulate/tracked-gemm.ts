@@ -1,7 +1,7 @@
 // Dispatches of the tracked GEMM: order table entries, the variant for what they write, and the chunk memories that
 // they bind. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
 import type { Gemm, TrackedKernel } from '../gpu/gemm.ts';
-import type { Arena, Gpu, Kernel } from '../gpu/gpu.ts';
+import type { Arena, Bindable, Gpu, Kernel } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import type { StructLayout } from '../gpu/reflect.ts';
 import type { Op, Where } from '../gpu/tracked-text.ts';
@@ -27,7 +27,7 @@ export interface Dispatched {
 
 export interface StageBuffers {
   readonly operands: { readonly a: GPUBuffer; readonly b: GPUBuffer };
-  readonly counters: GPUBuffer;
+  readonly counters: Bindable;
   /** Chunk memory of each slot of the dispatch. */
   readonly memories: readonly GPUBuffer[];
 }

@@ -6,7 +6,7 @@ import { pieceName, Tracker, type TrackerOutput } from '../tracker/tracker.ts';
 
 export class Watch {
   /** GEMM counters of all devices, then near-memory counters of all devices: what was last read. */
-  #last: Uint32Array;
+  readonly #last: Uint32Array;
 
   constructor(
     readonly plan: Plan,
@@ -20,16 +20,23 @@ export class Watch {
     return this.plan.tiling.parts * this.plan.tiling.wavefronts;
   }
 
-  /** Tells the trackers what landed in this epoch; calls back for each block that became ready. */
+  /**
+   * Tells the trackers what landed in this epoch; calls back for each block that became ready.
+   * @param counters those of each writer from a multiple of as many words
+   */
   read(epoch: number, counters: Uint32Array, ready: (device: number, block: number) => void): void {
     const pieces = this.#pieces;
-    for (let writer = 0; writer < 2 * this.plan.devices; writer++)
+    const writers = 2 * this.plan.devices;
+    const words = counters.length / writers;
+    for (let writer = 0; writer < writers; writer++)
       for (let piece = 0; piece < pieces; piece++) {
         const at = writer * pieces + piece;
-        const elements = counters[at] - this.#last[at];
-        if (elements !== 0) this.#land(epoch, writer, piece, elements, ready);
+        const count = counters[writer * words + piece];
+        const elements = count - this.#last[at];
+        if (elements === 0) continue;
+        this.#last[at] = count;
+        this.#land(epoch, writer, piece, elements, ready);
       }
-    this.#last = counters;
   }
 
   /** The same where it is known what landed: elements by `writer · pieces + piece`, in that order. */

@@ -1,19 +1,31 @@
 // The kernels of the emulated DMA engine and near-memory unit, for the adapter at hand: a processor that plays the GPU does
 // best with few lanes a workgroup, a GPU wants no less than its own wavefronts.
 import type { Gpu, Kernel } from './gpu.ts';
+import { structLayout } from './reflect.ts';
 import { SHADERS } from './shaders.ts';
 import { specialise } from './specialise.ts';
 
 const LANES = { software: 16, hardware: 32 } as const;
+/** Buffers that the near-memory unit binds besides chunk memories; transfers bind one less. */
+const OTHERS = 4;
+/** More devices than this a dispatch save nothing that can be measured. */
+const MOST_SLOTS = 6;
 
 export interface DmaKernels {
   readonly transfer: Kernel;
   readonly nmc: Kernel;
 }
 
-export async function dmaKernels(gpu: Gpu): Promise<DmaKernels> {
+/** Of either kernel: an item is one record of both. */
+export const ITEM = structLayout(specialise(SHADERS.nmc, { SLOTS: 1 }).code, 'Item');
+
+/** @param slots chunk memories that a dispatch binds */
+export async function dmaKernels(gpu: Gpu, slots = 1): Promise<DmaKernels> {
   const lanes = LANES[gpu.adapter.info.isFallbackAdapter ? 'software' : 'hardware'];
-  const compiled = (name: 'transfer' | 'nmc'): Promise<Kernel> => gpu.kernel(name, specialise(SHADERS[name], { LANES: lanes }).code);
+  const compiled = (name: 'transfer' | 'nmc'): Promise<Kernel> => gpu.kernel(`${name}, ${slots} slots`, specialise(SHADERS[name], { LANES: lanes, SLOTS: slots }).code);
   const [transfer, nmc] = await Promise.all([compiled('transfer'), compiled('nmc')]);
   return { transfer, nmc };
 }
+
+/** Devices that a dispatch serves. On software adapters, which run dispatches one by one, as many as it can bind; a GPU may run those of single devices side by side. */
+export const slotsOf = ({ adapter, limits }: Gpu): number => (adapter.info.isFallbackAdapter ? Math.max(1, Math.min(MOST_SLOTS, limits.maxStorageBuffersPerShaderStage - OTHERS)) : 1);

@@ -1,11 +1,10 @@
 // The page of the GPU tests: the product's page, and hooks into what lies under it. Every hook runs inside error scopes and
 // destroys what it made.
-import { dmaKernels } from '../../src/gpu/dma.ts';
+import { dmaKernels, ITEM } from '../../src/gpu/dma.ts';
 import { Gemm } from '../../src/gpu/gemm.ts';
 import { Arena, Gpu, readBack } from '../../src/gpu/gpu.ts';
 import { probe, probeFootprint } from '../../src/gpu/probe.ts';
 import { RecordBuffer } from '../../src/gpu/records.ts';
-import { structLayout } from '../../src/gpu/reflect.ts';
 import { measureTriggerCost } from '../../src/gpu/trigger-cost.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
@@ -53,15 +52,14 @@ interface DmaJob {
 /** Runs one of the two kernels as the engine does: items in a range of a larger buffer, over-long dispatches in two dimensions. */
 async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, runs, input, output, counters = new Uint32Array(1) }: DmaJob): Promise<{ output: Float32Array; counters: Uint32Array }> {
   const kernel = (await dmaKernels(gpu))[name];
-  const layout = structLayout(SHADERS[name], 'Item');
   const records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   // Before and behind the items lie those of somebody else, which must not run.
   const stranger = { first_run: 0, runs: runs.length, landing: 0, ...(name === 'nmc' ? { counter: 0, update: 1 } : {}) };
-  for (let at = 0; at < 50; at++) records.add(layout, stranger);
+  for (let at = 0; at < 50; at++) records.add(ITEM, stranger);
   const offset = records.align();
-  for (const item of items) records.add(layout, { ...item });
+  for (const item of items) records.add(ITEM, { ...item });
   const size = records.bytes - offset;
-  for (let at = 0; at < 50; at++) records.add(layout, stranger);
+  for (let at = 0; at < 50; at++) records.add(ITEM, stranger);
   const bits = (values: Float32Array): Uint32Array => new Uint32Array(values.buffer, values.byteOffset, values.length);
   const copied = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC;
   const written = arena.words('written', bits(output), copied);
@@ -75,7 +73,7 @@ async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, ru
     gpu.bind(kernel, 0, {
       items: { buffer: arena.words('items', records.words.subarray(0, records.bytes / 4)), offset, size },
       runs: arena.words('runs', runWords(runs.map(([start, length, count = 1, stride = 0]) => ({ start, length, count, stride })))),
-      ...(name === 'transfer' ? { source: read, landing: written } : { landing: read, memory: written, counters: counted }),
+      ...(name === 'transfer' ? { source0: read, landing: written } : { landing: read, memory0: written, counters: counted }),
     }),
   );
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;

@@ -62,7 +62,7 @@ export async function trackerAlone(gpu: Gpu, arena: Arena, spec: Spec, seed: num
     // Some counters reach what is due, some go half-way, most stay.
     counters = counters.map((count, at) => (random(4) === 0 ? due[at] : random(8) === 0 ? Math.max(count, Math.floor((due[at] * random(3)) / 2)) : count)).map((count, at) => Math.max(counters[at], Math.min(due[at], count)));
     shown.push(counters);
-    [...memory.gemmCounters, ...memory.nmcCounters].forEach((buffer, writer) => gpu.device.queue.writeBuffer(buffer, 0, counters, writer * tiling.parts * tiling.wavefronts, tiling.parts * tiling.wavefronts));
+    [...memory.gemmCounters, ...memory.nmcCounters].forEach(({ buffer, offset }, writer) => gpu.device.queue.writeBuffer(buffer, offset, counters, writer * tiling.parts * tiling.wavefronts, tiling.parts * tiling.wavefronts));
     tracker.look(frame, { kind: 'tracker', device: -1, epoch, bytes: 0, flops: 0 });
     await frame.submit();
     if (epoch >= spec.lag) watch.read(epoch - spec.lag, shown[epoch - spec.lag], (device, block) => (host.set(`${device}.${block}`, { seen: epoch - spec.lag, sent: -1, landing: -1 }), timetable.ready(device, block)));

@@ -1,7 +1,7 @@
 // What happens in which epoch, decided in this one place: stages when their device has time for them, a block when the
 // trigger of it is `lag` epochs old and its link has room, an update in the epoch after its transfer. Pure: the engine runs it
 // with counters from the GPU; a rehearsal, with counters that follow from the Plan.
-// Blocks of a device leave in the Plan's order (step, block), whatever the order in which they became ready.
+// Devices take turns from the first to the last, in the next epoch backwards. Blocks of a device leave in the Plan's order (step, block), whatever the order in which they became ready.
 import { bug } from '../errors.ts';
 import { chunkOfBlock, routeOf, type Plan, type Stage } from '../plan/plan.ts';
 import { stageFactor } from '../spec/skew.ts';
@@ -78,7 +78,7 @@ export class Timetable {
 
   #stages(): Work['stages'] {
     const { plan, spec } = this;
-    return plan.stages.flatMap((stages, device) => {
+    const due = plan.stages.flatMap((stages, device) => {
       const index = this.#nextStage[device];
       const stage = stages[index];
       if (stage === undefined) return [];
@@ -89,6 +89,8 @@ export class Timetable {
       this.stagesDone++;
       return [{ device, stage }];
     });
+    // There and back again: the devices share one GPU's caches, which then still hold operands of those that ran last.
+    return this.#epoch % 2 === 0 ? due : due.toReversed();
   }
 
   #send(): Arrival[] {

@@ -20,6 +20,7 @@ function records(struct: string, list: readonly Readonly<Record<string, number>>
   return buffer.words.slice(0, buffer.bytes / 4);
 }
 
+const ITEM_WORDS = structLayout(SHADERS.tracker, 'Item').size / 4;
 const { size: blockBytes } = structLayout(SHADERS.tracker, 'Block');
 const blocksAt = structLayout(SHADERS.tracker, 'Log').fields['blocks']!.offset / 4;
 
@@ -45,7 +46,7 @@ function look(source: string, counters: readonly (readonly number[])[], { lag = 
   const stores = records('Store', [0, 1].flatMap((device) => [{ epoch: EPOCH + 2, word: 3 * device }, { epoch: EPOCH + 3, word: 3 * device + 1 }, { epoch: NONE, word: NONE }]));
   const journal = new Uint32Array(blocksAt + (4 * blockBytes) / 4);
   const orders = new Uint32Array(6);
-  const lists = new Uint32Array(2 * 2 * LIST_ITEMS * 5);
+  const lists = new Uint32Array(2 * 2 * LIST_ITEMS * ITEM_WORDS);
   const dispatches = new Uint32Array(12).fill(77);
   const { races, errors } = detectRaces(source, 'main', [2, 1, 1], { 0: { 0: { uniform: run }, 1: records('Window', [window(0), window(1)]), 2: pieces, 3: Uint32Array.from(counters.flat()), 4: stores, 5: journal, 6: orders, 7: lists, 8: dispatches } });
   const side = (EPOCH + 1) % 2;
@@ -58,7 +59,7 @@ function look(source: string, counters: readonly (readonly number[])[], { lag = 
     }),
     overflow: [...journal.subarray(64, 66)],
     dispatches: [...dispatches.subarray(6 * side, 6 * side + 6)],
-    items: [0, 1].map((device) => [...lists.subarray((2 * side + device) * LIST_ITEMS * 5, (2 * side + device + 1) * LIST_ITEMS * 5)]),
+    items: [0, 1].map((device) => [...lists.subarray((2 * side + device) * LIST_ITEMS * ITEM_WORDS, (2 * side + device + 1) * LIST_ITEMS * ITEM_WORDS)]),
     orders: [...orders],
     ops: [...stores].filter((_, at) => at % 3 === 2),
   };
@@ -83,9 +84,9 @@ describe('one look', () => {
     expect([found.races, found.errors]).toEqual([[], []]);
     expect(found.blocks).toEqual([{ seen: EPOCH + 1, sent: EPOCH + 2, landing: 0, item: 0 }, { seen: EPOCH + 1, sent: EPOCH + 2, landing: 7, item: 2 }, NOT_YET, { seen: EPOCH + 1, sent: EPOCH + 2, landing: 0, item: 0 }]);
     expect(found.dispatches).toEqual([3, 1, 1, 1, 1, 1]);
-    // first_run, runs, landing, counter, update
-    expect(found.items[0]).toEqual([10, 1, 0, 0, 1, 11, 1, 4, 1, 0, 12, 1, 7, 2, 0, 0, 0, 0, 0, 0]);
-    expect(found.items[1]!.slice(0, 5)).toEqual([12, 1, 0, 2, 0]);
+    // first_run, runs, landing, counter, update, slot
+    expect(found.items[0]).toEqual([10, 1, 0, 0, 1, 0, 11, 1, 4, 1, 0, 0, 12, 1, 7, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(found.items[1]!.slice(0, 6)).toEqual([12, 1, 0, 2, 0, 0]);
     // Of part 1 the update comes first: the store behind it adds.
     expect(found.orders).toEqual([0, 1, 0, 0, 0, 0]);
     expect(found.ops).toEqual([2, 1, 1, 0, 0, 1]);
@@ -114,7 +115,7 @@ describe('one look', () => {
     const found = look(SHADERS.tracker, COUNTERS, { most: 2 });
     expect(found.dispatches).toEqual([2, 1, 1, 1, 1, 1]);
     expect(found.overflow).toEqual([1, 0]);
-    expect(found.items[0]!.slice(10)).toEqual(Array(10).fill(0));
+    expect(found.items[0]!.slice(2 * ITEM_WORDS)).toEqual(Array(2 * ITEM_WORDS).fill(0));
   });
 });
 

@@ -109,7 +109,7 @@ async function scaling({ page }: Session, deadline: number, missing: string[]): 
   const plain: readonly BuiltIn[] = (await within('scaling', missing, () => value(page.evaluate((job, until) => window.tilewireOverhead.rank(job, until), jobOf(8, 'columns'), rankUntil), deadline))) ?? [];
   const wanted = DEVICES.flatMap((devices) => AXES.map((chunk) => ({ devices, chunk })));
   // What remains is shared out, more to those that a bar is about.
-  const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 2.5 : 1);
+  const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 6 : 1);
   const reserve = 0.08 * (deadline - Date.now());
   for (const [at, row] of wanted.entries()) {
     if (plain.length === 0 || Date.now() > deadline) break;

@@ -3,6 +3,8 @@ import { TilewireError } from '../../src/errors.ts';
 import { extraFlops } from '../../src/emulate/dispatches.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
 import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
+import { chunkSizes } from '../../src/spec/chunks.ts';
+import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
 import { PassClock } from './clock.ts';
@@ -26,6 +28,8 @@ export interface ScalingJob extends FusedJob {
 
 /** Units of a run at most: where there are fewer devices, parts of a step. */
 const MOST_UNITS = 64;
+/** Rows or columns that tiles of the kernels are multiples of. */
+const LANES = 4;
 /** Units by which tiles are compared. */
 const FEW = 5;
 
@@ -128,10 +132,20 @@ async function withPrepared<T>(gpu: Gpu, job: FusedJob, choice: BuiltIn, plain: 
 async function fusedCandidates(gpu: Gpu, job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
   const { kernel } = await resolveSpec(job, await traitsOf(gpu));
   const names = new Map<string, BuiltIn>();
-  for (const choice of [kernel, ...fast]) names.set(nameOf(choice), choice);
+  for (const choice of [...acrossTwo(job, fast[0]), kernel, ...fast]) names.set(nameOf(choice), choice);
   // The defaults of the kernel that is fastest, for either way of cutting.
   for (const list of await candidatesFor(job, job.devices)) for (const choice of list.slice(0, 3)) if (choice.name === fast[0].name) names.set(nameOf(choice), choice);
   return [...names.values()].slice(0, most);
+}
+
+/** As deep as the fastest tile and no wider than a chunk, so that none reaches over more than two: as high as it is, and half as high. */
+function acrossTwo({ m, n, devices, chunk }: FusedJob, fastest: BuiltIn): BuiltIn[] {
+  const least = Math.min(...chunkSizes(chunk === 'rows' ? m : n, devices).filter((size) => size > 0));
+  const [along, across] = chunk === 'rows' ? (['m', 'n'] as const) : (['n', 'm'] as const);
+  const width = Math.floor(least / LANES) * LANES;
+  if (width === 0 || width >= fastest.tile[along]) return [];
+  const tiles = [1, 2].map((part) => ({ ...fastest.tile, [along]: width, [across]: fastest.tile[across] / part }));
+  return tiles.filter((tile) => kernelNamed(fastest.name)!.tileProblem(tile) === undefined).map((tile) => ({ ...fastest, tile }));
 }
 
 function straddlingOf({ plan, spec, gemms }: Prepared): Straddling {

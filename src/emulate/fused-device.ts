@@ -9,7 +9,7 @@ import { routeOf, type Plan } from '../plan/plan.ts';
 import { partOf } from './dispatches.ts';
 import { DeviceTracker, type FirstStore } from './device-tracker.ts';
 import { bytesOf, gemmGroup } from './epoch.ts';
-import { Frame, type Group, type Reading, type TimedGroup } from './frame.ts';
+import { ALL_DEVICES, Frame, type Group, type Reading, type TimedGroup } from './frame.ts';
 import { applyEpilogue, corrupt, type FusedInput, type FusedRun } from './fused.ts';
 import { Journal } from './journal.ts';
 import { chunkBuffer } from './memory.ts';
@@ -32,7 +32,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   const orders = arena.words('order tables', tables.records.words.slice(0, Math.max(1, tables.records.bytes / 4)), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
   const mostItems = input.mostListItems ?? gpu.limits.maxComputeWorkgroupsPerDimension;
   const tracker = windows.width === 0 ? null : await DeviceTracker.create({ gpu, arena, spec, plan, memory, faults, windows, orders, firstStores: tables.firstStores, mostItems });
-  const frames = Array.from({ length: AHEAD }, (_, at) => new Frame(gpu, arena, `frame ${at}`, [], 3 * spec.devices + 1));
+  const frames = Array.from({ length: AHEAD }, (_, at) => new Frame(gpu, arena, `frame ${at}`, [], spec.devices + 3));
   const readings: (Promise<Reading> | null)[] = [];
   const groups: TimedGroup[] = [];
   const stages = works.map(({ stages }) => stages.length);
@@ -66,22 +66,18 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
       }
     }
     if (tracker !== null) {
-      const open = (of: number): Window[][] => bySource((windows.after[of] ?? []).filter((window) => window.open));
-      for (const mine of open(epoch - 1)) {
-        const group: Group = { kind: 'transfer', device: mine[0].device, epoch, bytes: 0, flops: 0 };
-        for (const window of mine) {
-          touches(chunkBuffer(memory, window.device, window.chunk), false);
-          tracker.transfer(frame.pass(group), epoch, window);
-        }
+      const open = (of: number): Window[] => (windows.after[of] ?? []).filter((window) => window.open);
+      const groupOf = (kind: Group['kind']): Group => ({ kind, device: ALL_DEVICES, epoch, bytes: 0, flops: 0 });
+      const [transfers, reductions] = [groupOf('transfer'), groupOf('reduction')];
+      for (const window of open(epoch - 1)) {
+        touches(chunkBuffer(memory, window.device, window.chunk), false);
+        tracker.transfer(frame.pass(transfers), epoch, window);
       }
-      for (const mine of open(epoch - 2)) {
-        const group: Group = { kind: 'reduction', device: tracker.receiver(mine[0]), epoch, bytes: 0, flops: 0 };
-        for (const window of mine) {
-          touches(chunkBuffer(memory, tracker.receiver(window), window.chunk), true);
-          tracker.update(frame.pass(group), epoch - 1, window);
-        }
+      for (const window of open(epoch - 2)) {
+        touches(chunkBuffer(memory, tracker.receiver(window), window.chunk), true);
+        tracker.update(frame.pass(reductions), epoch - 1, window);
       }
-      tracker.look(frame, { kind: 'tracker', device: -1, epoch, bytes: 0, flops: 0 });
+      tracker.look(frame, groupOf('tracker'));
     }
     if (beforeSubmit !== undefined) await beforeSubmit(epoch);
     readings[epoch] = frame.submit();
@@ -163,12 +159,6 @@ function sendersOf({ mapping, tiling }: Plan): Map<number, number> {
   return new Map(mapping.routes.flatMap((routes, from) => routes.flatMap(({ whenComplete }, chunk) => (whenComplete.kind === 'dma' ? [[whenComplete.to * chunks + chunk, from] as const] : []))));
 }
 
-function bySource(windows: readonly Window[]): Window[][] {
-  const lists = new Map<number, Window[]>();
-  for (const window of windows) lists.set(window.device, [...(lists.get(window.device) ?? []), window]);
-  return [...lists.values()];
-}
-
 function dispatch(pass: GPUComputePassEncoder, { kernel, workgroups, bind }: Job, orders: GPUBuffer): void {
   pass.setPipeline(kernel.pipeline);
   bind(orders).forEach((group, index) => pass.setBindGroup(index, group));
@@ -177,10 +167,9 @@ function dispatch(pass: GPUComputePassEncoder, { kernel, workgroups, bind }: Job
 
 /** What a group moved: the lists' lengths are known when the run is over. */
 function withBytes(plan: Plan, { works }: Rehearsal, group: TimedGroup): TimedGroup {
-  const { kind, device, epoch } = group;
-  if (kind === 'gemm') return group;
-  const moved = kind === 'transfer' ? works[epoch]?.sent.filter(({ from }) => from === device) : works[epoch]?.applied.filter(({ to }) => to === device);
-  return { ...group, bytes: bytesOf(plan, moved ?? []) };
+  if (group.kind === 'gemm') return group;
+  const work = works[group.epoch];
+  return { ...group, bytes: bytesOf(plan, (group.kind === 'transfer' ? work?.sent : work?.applied) ?? []) };
 }
 
 /** GEMMs' counters, then the near-memory units', as they are now, by `writer · pieces + piece`. */

@@ -7,7 +7,7 @@ import { listSchedule, type Schedule } from '../model/list-schedule.ts';
 import { collectiveGraph, fusedGraph, stagesOfTiles, type Work } from '../model/plan-graph.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Replayed } from '../verify/run-report.ts';
-import type { TimedGroup } from './frame.ts';
+import { ALL_DEVICES, type TimedGroup } from './frame.ts';
 import { intersection, union, type Span } from './measure.ts';
 import type { Note } from './measured.ts';
 
@@ -93,12 +93,12 @@ function epochsOf(plan: Plan, log: EventLog, work: readonly Work[]): Float64Arra
 }
 
 /**
- * Picoseconds of each task: of a group's time the share that its bytes have of all that ran in the group, rounded so that
- * the shares add up to it. Null when a task ran in no group, or a group ran no task.
+ * Picoseconds of each task: of a group's time the share that its bytes have of all that ran in the group, be it one device's or
+ * all devices', rounded so that the shares add up to it. Null when a task ran in no group, or a group ran no task.
  */
 function durationsOf({ devices }: Plan, groups: readonly TimedGroup[], work: readonly Work[], epochs: ArrayLike<number> | null): Float64Array | null {
   if (epochs === null) return null;
-  const name = (kind: Work['kind'], device: number, epoch: number): number => (epoch * devices + device) * KINDS.length + KINDS.indexOf(kind);
+  const name = (kind: Work['kind'], device: number, epoch: number): number => (epoch * (devices + 1) + device + 1) * KINDS.length + KINDS.indexOf(kind);
   const measured = new Map<number, { time: number; bytes: number; seen: number }>();
   for (const { kind, ...group } of groups) {
     // The GPU's tracker is no device's, and a list of it may have been empty.
@@ -106,7 +106,7 @@ function durationsOf({ devices }: Plan, groups: readonly TimedGroup[], work: rea
     const key = name(kind, group.device, group.epoch);
     measured.set(key, { time: (measured.get(key)?.time ?? 0) + picoseconds(group), bytes: 0, seen: 0 });
   }
-  const of = work.map(({ kind, device }, at) => measured.get(name(kind, device, epochs[at])));
+  const of = work.map(({ kind, device }, at) => measured.get(name(kind, device, epochs[at])) ?? measured.get(name(kind, ALL_DEVICES, epochs[at])));
   for (const [at, group] of of.entries()) {
     if (group === undefined) return null;
     group.bytes += work[at].bytes;

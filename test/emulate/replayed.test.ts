@@ -149,6 +149,16 @@ describe('by hand', () => {
     for (const of of [groups, cut]) expect(replay(plan, { log, groups: of }, null).ns).toMatchObject({ fusedMs: 36, overlap: 10 / 16 });
   });
 
+  test('what all devices did in one pass is shared out over them', () => {
+    const plan = drawing(3);
+    const { log, groups } = run(plan, [...stages(plan, () => 10), ...hop(plan, 2, 3, () => 14, () => 2)]);
+    const of = (kind: TimedGroup['kind'], ns: number, epoch: number): TimedGroup => timed(kind, -1, epoch, ns);
+    const merged = [...groups.filter(({ kind }) => kind === 'gemm'), of('transfer', 3 * 14, 3), of('reduction', 3 * 2, 4)];
+    expect(replay(plan, { log, groups: merged }, null).ns).toMatchObject({ fusedMs: 36, overlap: 10 / 16 });
+    // One that nobody's work is in: a pass of another epoch.
+    expect(replay(plan, { log, groups: [...merged, of('transfer', 5, 9)] }, null).ns['fusedMs']).toBeNull();
+  });
+
   test('epochs are nothing but names of groups: when the emulation came to it changes nothing', () => {
     const plan = drawing(4);
     const figures = [3, 1, 40].map((late) => replay(plan, run(plan, [...stages(plan, (device, stage) => 5 + 3 * device + stage), ...hop(plan, 3, 2 * late, (device) => 15 + device, () => 2), ...hop(plan, 2, late, (device) => 9 - device, () => 1)]), null).ns);

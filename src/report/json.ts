@@ -5,7 +5,7 @@ import { parseSpec } from '../spec/parse.ts';
 import type { Spec } from '../spec/spec.ts';
 import type { TilesReport } from '../tune/tiles-report.ts';
 import type { Report } from '../verify/run-report.ts';
-import type { ExplainReport } from './explain-table.ts';
+import type { ExplainReport } from './explain-record.ts';
 import type { ModelReport } from './model-record.ts';
 import type { PaperJson } from './paper-json.ts';
 

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { byCause } from '../../src/model/explain.ts';
-import type { ExplainReport } from '../../src/report/explain-table.ts';
+import type { ExplainReport } from '../../src/report/explain-record.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
@@ -36,8 +36,13 @@ test('causes sum to the time, the path has no gap, maps have their cells', () =>
   // The run ends with the last update of the device that finishes last.
   expect(Object.values(breakdown).reduce((sum, ps) => sum + ps, 0)).toBeCloseTo(end, -2);
   expect(segments.some(({ cause }) => cause === 'link')).toBe(true);
-  expect(maps.map(({ x, y }) => [x.name, y.name])).toEqual([['m', 'tile m = n'], ['link GB/s', 'devices']]);
+  expect(maps.map(({ x, y }) => [x.name, y.name])).toEqual([['m', 'square tile'], ['link GB/s', 'devices']]);
+  // What fusing changes is the whole of the difference, and the run that is explained is the one in the table and on the maps.
+  const [sequential, fused] = report.times;
+  expect(fused).toMatchObject({ schedule: 't3', withoutAllGatherPs: end });
+  expect(Object.values(report.change).reduce((sum, ps) => sum + ps, 0)).toBe(fused.timePs - sequential.timePs);
   for (const { x, y, cells } of maps) {
+    expect(cells.find((of) => of.x === x.own && of.y === y.own)?.speedup).toBe(sequential.timePs / fused.timePs);
     expect(cells.length).toBe(x.values.length * y.values.length);
     for (const { speedup, verdict } of cells) expect(verdict).toBe(speedup > 1.02 ? 'wins' : speedup < 0.98 ? 'loses' : 'breaks even');
   }

@@ -1,29 +1,41 @@
 // `tilewire explain`: why a fused schedule takes the time that it takes on a described machine, and where else it would win or lose.
 import { TilewireError } from '../errors.ts';
 import type { MachineFile } from '../model/machine.ts';
-import { explainedPolicy, explainRecord, unexplained } from '../report/explain-record.ts';
+import { explainedPolicy, explainRecord, unexplained, type ExplainReport } from '../report/explain-record.ts';
+import { explainRun, measuredRuns, type RunsExplained } from '../report/explained-run.ts';
+import { runsExplainedTable } from '../report/explained-run-table.ts';
 import { explainTable } from '../report/explain-table.ts';
 import { reportToJson } from '../report/json.ts';
 import { resolveDraft } from '../spec/resolve.ts';
 import { specRequest, type SpecFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
-import { modelConfig, remarksOn } from './run.ts';
+import { modelConfig, readText, refuseBeside, remarksOn } from './run.ts';
 import { endAtOnceOnSignals, machineOf } from './simulate.ts';
 
 export interface ExplainFlags extends SpecFlags {
   readonly schedule?: string;
   readonly machine?: string;
   readonly topology?: MachineFile['topology']['value'];
+  /** A report that `run --json` wrote. */
+  readonly run?: string;
   readonly json?: string;
   readonly force?: boolean;
 }
 
 export async function explainCommand(flags: ExplainFlags): Promise<void> {
-  const { schedule = 't3-mca', machine: machineName = 'paper', topology, json, force = false, ...shape } = flags;
+  const { schedule = 't3-mca', machine: machineName = 'paper', topology, run, json, force = false, ...shape } = flags;
   explainedPolicy(schedule);
   const file = json === undefined ? null : claimReportFile(json, force);
   const machine = machineOf(machineName, topology);
+  const progress = progressLine();
+  const report = run === undefined ? await explainShape(shape, schedule, machine, progress) : explainRuns(run, shape, schedule, machine, progress);
+  progress.clear();
+  process.stdout.write(`${'runs' in report ? runsExplainedTable(report) : explainTable(report)}\n`);
+  file?.write(reportToJson(report));
+}
+
+async function explainShape(shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): Promise<ExplainReport> {
   const config = modelConfig(shape);
   const draft = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
   for (const remark of remarksOn(config.config, shape, draft.devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
@@ -33,9 +45,13 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
     throw new TilewireError('BAD_FLAG', what, { path: flag === 'devices' ? '--devices' : shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', ...more });
   }
   endAtOnceOnSignals();
-  const progress = progressLine();
-  const report = explainRecord(draft, schedule, machine, (step, done, total) => progress.show({ step, done, total }));
-  progress.clear();
-  process.stdout.write(`${explainTable(report)}\n`);
-  file?.write(reportToJson(report));
+  return explainRecord(draft, schedule, machine, (step, done, total) => progress.show({ step, done, total }));
+}
+
+/** Every run of a report that --json wrote; shape and all are the file's. */
+function explainRuns(file: string, shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): RunsExplained {
+  refuseBeside('--run', shape);
+  const { environment, runs } = measuredRuns(readText(file, '--run'), file);
+  endAtOnceOnSignals();
+  return { version: 1, environment, schedule, machine, runs: runs.map((run) => explainRun(run, schedule, machine, (step, done, total) => progress.show({ step: `${run.spec.name}: ${step}`, done, total }))) };
 }

@@ -279,6 +279,7 @@ export function addModelFlags(command: Command): Command {
 export function addExplainFlags(command: Command): Command {
   addSpecFlags(command, MODEL_SPEC_FLAGS);
   const own = [
+    text('--run <FILE>', '--run', 'explain the measured runs of a report that `run --json` or `start --json` wrote, instead of a shape: why each took its time as measured, as replayed, and what the model says of the same shape'),
     text('--schedule <NAME>', '--schedule', 't3, t3-mca or t3-compute-first (default: t3-mca)'),
     ...machineFlags(),
   ];

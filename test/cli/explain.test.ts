@@ -7,6 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { byCause } from '../../src/model/explain.ts';
 import type { ExplainReport } from '../../src/report/explain-record.ts';
+import type { RunsExplained } from '../../src/report/explained-run.ts';
+import { reportToJson } from '../../src/report/json.ts';
+import { environment, run } from '../report/sample.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
@@ -62,4 +65,25 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   for (const part of [...parts, 'fix: ']) expect(stderr).toContain(part);
   expect(stderr).not.toContain('    at ');
+});
+
+test('--run: the file says the shape, every run is explained; nothing else beside it', () => {
+  const [file, out] = ['run.json', 'explained.json'].map((name) => path.join(folder, name));
+  const small = { ...run, spec: { ...run.spec, name: 'small', gemm: { m: 256, n: 256, k: 64, kTotal: 256 }, devices: 4, chunk: 'rows' } } as const;
+  fs.writeFileSync(file, reportToJson({ version: 1, environment, runs: [small, { ...small, spec: { ...small.spec, algorithm: 'direct' } }] }));
+  const { status, stdout, stderr } = tilewire('--run', file, '--schedule', 't3', '--json', out);
+  expect({ status, stderr: stderr.includes('    at ') }).toEqual({ status: 0, stderr: false });
+  expect(stdout.match(/where the time went {2}/g)).toHaveLength(2);
+  const { runs } = JSON.parse(fs.readFileSync(out, 'utf8')) as RunsExplained;
+  expect(runs.map(({ modelled }) => modelled?.schedule)).toEqual(['t3', undefined]);
+  const refused = (args: string[], ...parts: string[]): void => {
+    const failed = tilewire(...args);
+    expect({ status: failed.status, stdout: failed.stdout }).toEqual({ status: 2, stdout: '' });
+    for (const part of [...parts, 'fix: ']) expect(failed.stderr).toContain(part);
+    expect(failed.stderr).not.toContain('    at ');
+  };
+  fs.writeFileSync(path.join(folder, 'spec.json'), JSON.stringify(run.spec));
+  refused(['--run', path.join(folder, 'spec.json')], 'spec.json', 'no measured run');
+  refused(['--run', file, '--tokens', '64'], '--tokens', 'contradicts --run');
+  refused(['--run', path.join(folder, 'none.json')], '--run', 'cannot be read');
 });

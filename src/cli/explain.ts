@@ -1,9 +1,12 @@
 // `tilewire explain`: why a fused schedule takes the time that it takes on a described machine, and where else it would win or lose.
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { TilewireError } from '../errors.ts';
 import type { MachineFile } from '../model/machine.ts';
 import { explainedPolicy, explainRecord, unexplained, type ExplainReport } from '../report/explain-record.ts';
 import { explainRun, measuredRuns, type RunsExplained } from '../report/explained-run.ts';
 import { runsExplainedTable } from '../report/explained-run-table.ts';
+import { explainHtml } from '../report/explain-html.ts';
 import { explainTable } from '../report/explain-table.ts';
 import { reportToJson } from '../report/json.ts';
 import { resolveDraft } from '../spec/resolve.ts';
@@ -20,19 +23,24 @@ export interface ExplainFlags extends SpecFlags {
   /** A report that `run --json` wrote. */
   readonly run?: string;
   readonly json?: string;
+  readonly html?: string;
   readonly force?: boolean;
 }
 
+/** Draws the charts; bundled beside the CLI. */
+const chartsFile = fileURLToPath(new URL('./explain-charts.js', import.meta.url));
+
 export async function explainCommand(flags: ExplainFlags): Promise<void> {
-  const { schedule = 't3-mca', machine: machineName = 'paper', topology, run, json, force = false, ...shape } = flags;
+  const { schedule = 't3-mca', machine: machineName = 'paper', topology, run, json, html, force = false, ...shape } = flags;
   explainedPolicy(schedule);
-  const file = json === undefined ? null : claimReportFile(json, force);
+  const files = { json: json === undefined ? null : claimReportFile(json, force), html: html === undefined ? null : claimReportFile(html, force, '--html') };
   const machine = machineOf(machineName, topology);
   const progress = progressLine();
   const report = run === undefined ? await explainShape(shape, schedule, machine, progress) : explainRuns(run, shape, schedule, machine, progress);
   progress.clear();
   process.stdout.write(`${'runs' in report ? runsExplainedTable(report) : explainTable(report)}\n`);
-  file?.write(reportToJson(report));
+  files.json?.write(reportToJson(report));
+  files.html?.write(explainHtml(report, fs.readFileSync(chartsFile, 'utf8')));
 }
 
 async function explainShape(shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): Promise<ExplainReport> {

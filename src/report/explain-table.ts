@@ -10,7 +10,7 @@ const PS_TO_MS = 1e-9;
 const DASH = '–';
 const PS_PER_NS = 1e3;
 export const time = (ps: number): string => (ps === 0 ? '0' : Math.abs(ps) < PS_PER_NS ? `${threeDigits(ps)} ps` : formatMs(ps * PS_TO_MS));
-const signed = (ps: number): string => (ps > 0 ? `+${time(ps)}` : time(ps).replace('-', '−'));
+export const signed = (ps: number): string => (ps > 0 ? `+${time(ps)}` : time(ps).replace('-', '−'));
 const share = (ps: number, of: number): string => `${((100 * ps) / of).toFixed(1)} %`;
 
 export const PATH_TERMS: Readonly<Record<PathCause, string>> = {
@@ -51,7 +51,7 @@ export function explainTable(report: ExplainReport): string {
   const total = Object.values(breakdown).reduce((sum, ps) => sum + ps, 0);
   return [
     `why ${schedule} takes its time: ${name}, modelled, nothing of it measured`,
-    ...factLines(report),
+    ...explainedFacts(report).map(([label, text]) => `  ${label.padEnd(12)}${text}`),
     '',
     ...changeLines(report),
     '',
@@ -67,27 +67,34 @@ export function explainTable(report: ExplainReport): string {
   ].join('\n');
 }
 
-function factLines({ gemm: { m, n, k, kTotal }, devices, chunk, parameters: { machine, parameters } }: ExplainReport): string[] {
+/** What is explained, label and text; a line without a label goes on with the one before it. */
+export function explainedFacts({ gemm: { m, n, k, kTotal }, devices, chunk, parameters: { machine, parameters } }: ExplainReport): [string, string][] {
   const rate = (machine.cus.value * machine.clockGHz.value * machine.flopsPerClockPerCu.value) / 1e3;
   return [
-    `  gemm        ${m} x ${n} x ${k * devices === kTotal ? k : `${k} or ${k - 1}`} (m x n x k per device), in tiles of ${parameters.tileM.value} x ${parameters.tileN.value}`,
-    `  collective  reduce-scatter, ring, ${devices} devices, output scattered by ${chunk}, then all-gather`,
-    `  machine     ${machine.name}: ${machine.about}`,
-    `              ${machine.cus.value} CUs, ${threeDigits(rate)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`,
-    `  parameters  set ${parameters.name}; \`tilewire paper\` prints it with its sources`,
+    ['gemm', `${m} x ${n} x ${k * devices === kTotal ? k : `${k} or ${k - 1}`} (m x n x k per device), in tiles of ${parameters.tileM.value} x ${parameters.tileN.value}`],
+    ['collective', `reduce-scatter, ring, ${devices} devices, output scattered by ${chunk}, then all-gather`],
+    ['machine', `${machine.name}: ${machine.about}`],
+    ['', `${machine.cus.value} CUs, ${threeDigits(rate)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`],
+    ['parameters', `set ${parameters.name}; \`tilewire paper\` prints it with its sources`],
   ];
 }
 
-function changeLines({ schedule, times, change }: ExplainReport): string[] {
-  const [sequential, fused] = times;
+/** Heads, then a row for each schedule. */
+export function changeTable({ times }: ExplainReport): [string[], ...string[][]] {
+  const [sequential] = times;
   const row = ({ schedule: name, timePs, gemmPs, reduceScatterPs, allGatherPs, withoutAllGatherPs }: ScheduleTime): string[] => [
-    name, time(timePs), time(gemmPs), reduceScatterPs === null ? `${time(withoutAllGatherPs - gemmPs)} after it` : name === 'sequential' ? time(reduceScatterPs) : `${time(Math.max(0, reduceScatterPs - gemmPs))} after it`, time(allGatherPs), (sequential.timePs / timePs).toFixed(3),
+    name, time(timePs), time(gemmPs), name === sequential.schedule ? time(reduceScatterPs!) : `${time(withoutAllGatherPs - gemmPs)} after it`, time(allGatherPs), (sequential.timePs / timePs).toFixed(3),
   ];
+  return [['', 'time', 'GEMM', 'reduce-scatter', 'all-gather', 'speedup'], ...times.map(row)];
+}
+
+function changeLines(report: ExplainReport): string[] {
+  const { schedule, times: [sequential, fused], change } = report;
   const sum = Object.values(change).reduce((all, ps) => all + ps, 0);
   const rows = CHANGE_TERMS.map(({ key, name, definition }) => ({ cells: [name, signed(change[key])], definition }));
   return [
     'times, and what fusing changes',
-    ...aligned([['', 'time', 'GEMM', 'reduce-scatter', 'all-gather', 'speedup'], ...times.map(row)]),
+    ...aligned(changeTable(report)),
     '  GEMM: until its stores have landed, of a fused run until its last workgroup ends; ideal-overlap is a bound: max(GEMM, reduce-scatter), neither slowed by the other',
     `  ${schedule} takes ${time(Math.abs(sum))} ${sum <= 0 ? 'less' : 'more'} than sequential (${time(sequential.timePs)} to ${time(fused.timePs)}):`,
     ...aligned(rows.map(({ cells }) => cells)).map((line, at) => `  ${line}  ${rows[at].definition}`),
@@ -99,7 +106,7 @@ function explained(rows: readonly (readonly [cause: string, ps: number, definiti
   return aligned(rows.map(([cause, ps]) => [cause, time(ps), share(ps, total)])).map((line, at) => `${line}  ${rows[at][2]}`);
 }
 
-const SIGN = { wins: '+', 'breaks even': '=', loses: '-' } as const;
+export const SIGN = { wins: '+', 'breaks even': '=', loses: '-' } as const;
 
 function mapLines(map: ExplainMap, schedule: string): string[] {
   const { x, y, cells } = map;

@@ -9,6 +9,7 @@ const WIDEST = 1100;
 /** Names of causes stand there. */
 const MARGIN = 150;
 const ROW = 24;
+const LABEL = 70;
 
 function draw(charts: readonly ExplainChart[]): void {
   const room = Math.min(WIDEST, Math.max(280, document.body.clientWidth - 20));
@@ -23,7 +24,7 @@ function bars({ rows, xLabel }: Bars, width: number): Element {
   const most = Math.max(0, ...rows.map(({ value }) => value));
   const least = Math.min(0, ...rows.map(({ value }) => value));
   return Plot.plot({
-    width, height: rows.length * ROW + 50, marginLeft: MARGIN, marginRight: 110, marginBottom: 40, style: PLOT_STYLE,
+    width, height: rows.length * ROW + 65, marginTop: 10, marginLeft: MARGIN, marginRight: 110, marginBottom: 45, style: PLOT_STYLE,
     x: { domain: [least, most === least ? 1 : most], label: xLabel, grid: true },
     y: { domain: rows.map(({ label }) => label), label: null },
     marks: [
@@ -35,15 +36,16 @@ function bars({ rows, xLabel }: Bars, width: number): Element {
 }
 
 function timeline({ lanes, spans, hops, to, xLabel }: Timeline, width: number): Element {
+  // Those that would lie on the one before them are left out.
+  const labelled = hops.filter((hop, at) => at === 0 || ((hop.at - hops[at - 1]!.at) / to) * (width - MARGIN) > LABEL);
   return Plot.plot({
-    width, height: lanes.length * ROW + 70, marginLeft: MARGIN, marginTop: 30, marginBottom: 40, style: PLOT_STYLE,
+    width, height: lanes.length * ROW + 70, marginLeft: MARGIN, marginTop: 30, marginBottom: 45, style: PLOT_STYLE,
     x: { domain: [0, to], label: xLabel, grid: true },
     y: { domain: [...lanes], label: null },
     marks: [
       Plot.rect(spans, { x1: 'from', x2: 'to', y: 'lane', fill: FILL, stroke: FILL, strokeWidth: 0.75, insetTop: 3, insetBottom: 3, title: 'text' }),
       Plot.ruleX(hops, { x: 'at', stroke: 'currentColor', strokeDasharray: '2,3' }),
-      // Those that would lie on the one before them are left out.
-      Plot.text(hops.filter((hop, at) => at === 0 || ((hop.at - hops[at - 1]!.at) / to) * (width - MARGIN) > 70), { x: 'at', text: 'label', frameAnchor: 'top', textAnchor: 'start', dx: 3, dy: -16 }),
+      ...(['start', 'end'] as const).map((textAnchor) => Plot.text(labelled.filter((hop) => (hop.at > 0.85 * to) === (textAnchor === 'end')), { x: 'at', text: 'label', frameAnchor: 'top', textAnchor, dx: textAnchor === 'end' ? 0 : 3, dy: -16 })),
     ],
   });
 }

@@ -74,7 +74,7 @@ function stacked({ xLabel, yLabel, layers, limit, panels: all }: StackedOverTime
     });
   });
   return Plot.plot({
-    width, height: 190, style: PLOT_STYLE, marginLeft: 50,
+    width, height: 205, style: PLOT_STYLE, marginLeft: 50, marginBottom: 45,
     x: { domain: [0, last], label: xLabel },
     y: { domain: [0, limit.value * 1.05], grid: true, label: yLabel },
     color: { domain: [...layers], range: LAYER_COLOURS },

@@ -3,7 +3,7 @@
 // one. The charts are drawn where the file is opened (page/explain-charts.ts); this file decides what is in them.
 import { byCause, type PathSegment } from '../model/explain.ts';
 import type { ExplainMap, ExplainReport } from './explain-record.ts';
-import { BREAKDOWN_TERMS, CHANGE_TERMS, changeTable, explainedFacts, mapSummary, mapTitle, PATH_TERMS, SIGN, signed, time } from './explain-table.ts';
+import { BREAKDOWN_TERMS, CHANGE_TERMS, changeTable, explainedFacts, mapSummary, PATH_TERMS, SIGN, signed, time } from './explain-table.ts';
 import { causeRows, plainRows, type RunExplained, type RunsExplained } from './explained-run.ts';
 import { COLUMNS, columnsOf, totalOf, type Column } from './explained-run-table.ts';
 import { escaped, htmlPage, htmlTable } from './html-page.ts';
@@ -80,7 +80,7 @@ export function speedupMap(id: string, map: ExplainMap, schedule: string): Speed
   return {
     kind: 'speedups',
     id,
-    title: mapTitle(map, schedule),
+    title: `speedup of ${schedule} over sequential, all-gather included: ${y.name} against ${x.name}`,
     xLabel: x.name,
     yLabel: y.name,
     cells: y.values.flatMap((row) => x.values.map((column) => {
@@ -117,7 +117,7 @@ function modelledSection(report: ExplainReport, at: number): Section {
   ];
   return {
     charts,
-    html: `${explainedFacts(report).map(([label, text]) => paragraph(`${label === '' ? '' : `${label}: `}${text}`)).join('\n')}
+    html: `<p>${explainedFacts(report).map(([label, text]) => escaped(`${label === '' ? '' : `${label}: `}${text}`)).join('<br>\n')}</p>
 <h2>What fusing changes</h2>
 ${htmlTable(heads, rows, [0])}
 ${paragraph('GEMM: until its stores have landed, of a fused run until its last workgroup ends; ideal-overlap is a bound: max(GEMM, reduce-scatter).', 'key')}
@@ -128,7 +128,7 @@ ${place(`path-bars-${at}`)}
 ${htmlTable(['cause', 'time', 'share', ''], found.map(([cause, ps]) => [cause, time(ps), percent(ps, total), PATH_TERMS[cause]]), [0, 3])}
 <h2>Critical path over time</h2>
 ${place(`path-${at}`)}
-${paragraph('A lane for each cause; dashed: the path goes on to another device. Within a tile its waits for operands are drawn first; gaps of less than a thousandth are not drawn.', 'key')}
+${paragraph('A lane for each cause; dotted: the path goes on to another device, named where there is room. Within a tile its waits for operands are drawn first; gaps of less than a thousandth are not drawn.', 'key')}
 <h2>Where the CUs’ time went</h2>
 ${paragraph(`Device ${device}, the last to finish: ${time(whole)}, means over the workgroups that its CUs hold.`)}
 ${place(`cus-${at}`)}

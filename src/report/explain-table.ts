@@ -117,7 +117,7 @@ function mapLines(map: ExplainMap, schedule: string): string[] {
   return [mapTitle(map, schedule), ...aligned([['', ...x.values.map(String)], ...y.values.map((row) => [String(row), ...x.values.map((column) => at(column, row))])]), `  ${mapSummary(map)}`];
 }
 
-export const mapTitle = ({ x, y }: ExplainMap, schedule: string): string => `speedup of ${schedule} over sequential, all-gather included, by ${y.name} (down) and ${x.name} (across)`;
+const mapTitle = ({ x, y }: ExplainMap, schedule: string): string => `speedup of ${schedule} over sequential, all-gather included, by ${y.name} (down) and ${x.name} (across)`;
 
 /** How many cells say what, and the extremes. */
 export function mapSummary({ x, y, cells }: ExplainMap): string {

@@ -3,9 +3,10 @@
 // one. The charts are drawn where the file is opened (page/explain-charts.ts); this file decides what is in them.
 import { byCause, type PathSegment } from '../model/explain.ts';
 import type { ExplainMap, ExplainReport } from './explain-record.ts';
-import { BREAKDOWN_TERMS, CHANGE_TERMS, changeTable, explainedFacts, mapSummary, PATH_TERMS, SIGN, signed, time } from './explain-table.ts';
+import { changeTable, explainedFacts, mapSummary, SIGN, signed, time } from './explain-table.ts';
 import { causeRows, plainRows, type RunExplained, type RunsExplained } from './explained-run.ts';
-import { COLUMNS, columnsOf, totalOf, type Column } from './explained-run-table.ts';
+import { totalOf } from './explained-run-table.ts';
+import { BREAKDOWN_TERMS, CHANGE_TERMS, COLUMNS, columnsOf, PATH_TERMS, type Column } from './figures.ts';
 import { escaped, htmlPage, htmlTable } from './html-page.ts';
 import { adapterLine, shapeText } from './table.ts';
 

@@ -1,9 +1,9 @@
 // `tilewire explain` as text: what fusing changes, a fused schedule's critical path and its CUs' time by cause, and the maps of where it
 // wins, breaks even or loses. Every figure is defined where it stands. All of it is the virtual clock's: none was measured.
-import { byCause, type Breakdown, type PathCause } from '../model/explain.ts';
+import { byCause, type PathCause } from '../model/explain.ts';
 import { formatMs, threeDigits } from '../units.ts';
-import type { ExplainMap, ExplainReport, FusionChange, ScheduleTime } from './explain-record.ts';
-import type { Term } from './figures.ts';
+import type { ExplainMap, ExplainReport, ScheduleTime } from './explain-record.ts';
+import { BREAKDOWN_TERMS, CHANGE_TERMS, PATH_TERMS } from './figures.ts';
 import { aligned } from './table.ts';
 
 const PS_TO_MS = 1e-9;
@@ -12,34 +12,6 @@ const PS_PER_NS = 1e3;
 export const time = (ps: number): string => (ps === 0 ? '0' : Math.abs(ps) < PS_PER_NS ? `${threeDigits(ps)} ps` : formatMs(ps * PS_TO_MS));
 export const signed = (ps: number): string => (ps > 0 ? `+${time(ps)}` : time(ps).replace('-', '−'));
 const share = (ps: number, of: number): string => `${((100 * ps) / of).toFixed(1)} %`;
-
-export const PATH_TERMS: Readonly<Record<PathCause, string>> = {
-  compute: 'slabs of whole tiles multiplied, as long as they take where every CU has some',
-  'wave quantisation': 'the rest of their multiplying: stages that had no tile for some of the CUs',
-  'DRAM: operands': "a slab of A or B was not there: the memory's queue, which communication shares, and its service",
-  'DRAM: own store': 'stores at their own memory: queue and service',
-  'DRAM: DMA read': 'reads of triggered transfers: queue and service',
-  'DRAM: update': 'updates from peers: queue and service',
-  'link back-pressure': 'a workgroup could not store to a peer: no room in the queue of the link',
-  link: "in the link's queue and on it",
-  latency: "the link's, once for each hop",
-  trigger: "from a block's last update to the DMA's first request: set-up, and blocks and pieces before it",
-};
-
-export const BREAKDOWN_TERMS: readonly (Term & { readonly key: keyof Breakdown })[] = [
-  { key: 'compute', name: 'compute', definition: 'slabs multiplied' },
-  { key: 'data', name: 'DRAM', definition: 'a slab of A or B was not there: the memory and its queue' },
-  { key: 'link', name: 'link back-pressure', definition: 'stores to a peer waited for room in the queue of the link' },
-  { key: 'barrier', name: 'barrier', definition: 'a workgroup was done, others of its stage were not' },
-  { key: 'quantisation', name: 'wave quantisation', definition: 'no tile was left for a CU in the stage' },
-  { key: 'afterGemm', name: 'after the GEMM', definition: 'its last workgroup had ended, stores and updates had not landed' },
-];
-
-export const CHANGE_TERMS: readonly (Term & { readonly key: keyof FusionChange })[] = [
-  { key: 'reduceScatter', name: 'reduce-scatter', definition: 'no longer waited for: tiles travel while later ones are computed' },
-  { key: 'order', name: 'order of the GEMM', definition: 'by itself, chunk after chunk and its output past the LLC, against the plain GEMM' },
-  { key: 'communication', name: 'communication', definition: 'what it then costs: operands wait behind it, and what is left after the GEMM' },
-];
 
 export function explainTable(report: ExplainReport): string {
   const { name, schedule, devices, device, breakdown, path, maps } = report;

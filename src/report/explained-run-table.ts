@@ -1,7 +1,7 @@
 // `tilewire explain --run` as text: for each run one table of causes with a column for each clock, then what each column by itself
 // says of why. Definitions stand beside the rows.
 import { formatMs, threeDigits } from '../units.ts';
-import { MEASURED_FIGURES, REPLAYED_BASIS } from './figures.ts';
+import { COLUMNS, columnsOf, MEASURED_FIGURES, REPLAYED_BASIS, type Column } from './figures.ts';
 import { explainTable, time } from './explain-table.ts';
 import { causeRows, plainRows, type CauseRow, type PlainRow, type RunExplained, type RunsExplained } from './explained-run.ts';
 import { adapterLine, aligned, shapeText } from './table.ts';
@@ -16,16 +16,6 @@ const cell = (value: number | null, of: number | null): string => (value === nul
 export function runsExplainedTable({ environment, schedule, machine, runs }: RunsExplained): string {
   return [adapterLine(environment), ...runs.map((run) => runLines(run, schedule, machine.name).join('\n'))].join('\n\n');
 }
-
-/** Columns of the table of causes; what their times are. */
-export const COLUMNS = {
-  measured: 'of the fused run’s wall time on this adapter, on which all devices take turns',
-  replayed: `of the critical path of the ${REPLAYED_BASIS}`,
-  modelled: 'of the critical path on a described machine, by a virtual clock; not this adapter, and not the run’s kernel and tile',
-} as const;
-
-export type Column = keyof typeof COLUMNS;
-export const columnsOf = (): readonly Column[] => Object.keys(COLUMNS) as Column[];
 
 /** What a column sums to; null where it is not there. */
 export function totalOf(rows: readonly CauseRow[], column: Column): number | null {

@@ -1,11 +1,14 @@
 // `tilewire explain --run`: what is read of a report, the three columns and their sums, and files that are none.
 import { expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
+import type { PathCause } from '../../src/model/explain.ts';
 import { MACHINE_FILES } from '../../src/model/machine.ts';
 import { causeRows, explainRun, measuredRuns, plainRows, unmodelled, type RunExplained } from '../../src/report/explained-run.ts';
 import { runsExplainedTable, totalOf } from '../../src/report/explained-run-table.ts';
+import { PATH_TERMS } from '../../src/report/figures.ts';
 import { reportToJson } from '../../src/report/json.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
+import { report } from './explained-sample.ts';
 import { environment, run } from './sample.ts';
 
 const [paper] = MACHINE_FILES;
@@ -34,6 +37,18 @@ test('each column sums to its own time, and knows only its own causes', () => {
   expect(known('replayed')).toEqual(['compute', 'link', 'memory']);
   expect(known('modelled')).toEqual(['compute', 'wave quantisation', 'operands', 'link', 'latency', 'memory', 'trigger']);
   expect(rows.find(({ name }) => name === 'gaps')!.measured).toBe(30);
+});
+
+test('what overlapped is taken off; every cause of a path has one row', () => {
+  const fused = { ...sample.time.fused!, gemmMs: 8350, overlappedMs: 100 };
+  const rows = causeRows({ ...sample, time: { ...sample.time, fused }, modelled: null, unmodelled: '' });
+  expect(rows.find(({ name }) => name === 'overlapped')!.measured).toBe(-100);
+  expect(totalOf(rows, 'measured')).toBeCloseTo(8400, 9);
+  expect(plainRows({ ...sample, time: { ...sample.time, fused } })!.reduce((sum, row) => sum + row.fused, 0)).toBe(8400);
+  for (const cause of Object.keys(PATH_TERMS) as PathCause[]) {
+    const modelled = { ...report, path: [{ cause, device: 0, tile: 0, fromPs: 0, toPs: 5e9 }] };
+    expect(causeRows({ ...sample, modelled, unmodelled: null }).flatMap((row) => (row.modelled ? [row.modelled] : []))).toEqual([5]);
+  }
 });
 
 test('fused against plain: the rows sum to both, and to the difference', () => {

@@ -87,3 +87,10 @@ test('--run: the file says the shape, every run is explained; nothing else besid
   refused(['--run', file, '--tokens', '64'], '--tokens', 'contradicts --run');
   refused(['--run', path.join(folder, 'none.json')], '--run', 'cannot be read');
 });
+
+test('the README shows what is printed', () => {
+  const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, pasted] = /```\n(times, and what fusing changes[^]*?)\n```/.exec(readme)!;
+  const printed = tilewire('--model', 't-nlg', '--layer', 'fc2', '--tp', '8').stdout.split('\n');
+  for (const line of pasted.split('\n')) if (line !== '…') expect(printed).toContain(line);
+});

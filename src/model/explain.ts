@@ -44,7 +44,8 @@ export type PathCause =
   | 'DRAM: own store'
   | 'DRAM: DMA read'
   | 'DRAM: update'
-  /** From a block's last update to the first request for a piece: set-up, and blocks and pieces before it. */
+  /** From a block's last update to the first request for a piece: blocks and pieces before it in the DMA engine, then its set-up there. */
+  | 'DMA queue'
   | 'trigger'
   /** In the link's queue and on it. */
   | 'link'
@@ -99,7 +100,9 @@ export function criticalPath(trace: Trace): PathSegment[] {
     if (source.kind === 'remote') break;
     back('DRAM: DMA read', device, trace.asked[at]);
     const block = partBlock[part];
-    back('trigger', device, trace.triggered[device * plan.tiling.blocks + block]);
+    const triggered = trace.triggered[device * plan.tiling.blocks + block];
+    back('trigger', device, Math.max(triggered, end - trace.setUpPs));
+    back('DMA queue', device, triggered);
     // On with what completed the block.
     piece = [...piecesOfBlock(plan, block)].reduce((late, other) => (trace.completed[trace.at(device, other)] > trace.completed[trace.at(device, late)] ? other : late));
     if (chunkOfBlock(plan, block) !== partChunk[part]) throw bug('a block of another chunk on the critical path');
@@ -133,7 +136,8 @@ export function byCause(path: readonly PathSegment[]): Partial<Record<PathCause,
 export function explainFused(subject: Subject, policy: ArbitrationPolicy): { readonly figures: GemmFigures; readonly path: readonly PathSegment[] } {
   const { ringed } = subject;
   const plan = ringed.plan();
-  const trace = new Trace(plan, Math.max(1, Math.round(ringed.conditions.machine.linkLatencyNs * 1e3)));
+  const { machine, parameters } = ringed.conditions;
+  const trace = new Trace(plan, Math.max(1, Math.round(machine.linkLatencyNs * 1e3)), Math.max(1, Math.round(parameters.dmaSetupNs * 1e3)));
   const figures = ringed.simulate({ plan, policy, writes: 'updates', isConnected: true, trace });
   return { figures, path: criticalPath(trace) };
 }

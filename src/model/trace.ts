@@ -21,10 +21,11 @@ export class Trace {
   readonly triggered: Float64Array;
   readonly #pieces: number;
 
-  /** @param latencyPs of a link, at least 1 */
+  /** @param latencyPs of a link, and setUpPs of a block in the DMA engine, at least 1 each: the least that the heap counts */
   constructor(
     readonly plan: Plan,
     readonly latencyPs: number,
+    readonly setUpPs: number,
   ) {
     const { devices, tiling } = plan;
     this.#pieces = tiling.parts * tiling.wavefronts;

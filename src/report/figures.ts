@@ -76,7 +76,8 @@ export const PATH_TERMS: Readonly<Record<PathCause, string>> = {
   'link back-pressure': 'a workgroup could not store to a peer: no room in the queue of the link',
   link: "in the link's queue and on it",
   latency: "the link's, once for each hop",
-  trigger: "from a block's last update to the DMA's first request: set-up, and blocks and pieces before it",
+  trigger: 'set-up of a complete block in the DMA engine, once it is its turn',
+  'DMA queue': 'a complete block waited there for those before it: the window is full where the link is slow',
 };
 
 export const BREAKDOWN_TERMS: readonly (Term & { readonly key: keyof Breakdown })[] = [

@@ -13,7 +13,7 @@ import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
 
 const column = (devices: number, perChunk = 1): Plan => planOfMapping(MAPPINGS.ring(devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
 const traced = (plan: Plan, settings = PLAIN, more = {}): { trace: Trace; run: ReturnType<typeof fusedRun> } => {
-  const trace = new Trace(plan, Math.max(1, settings.linkLatencyPs));
+  const trace = new Trace(plan, Math.max(1, settings.linkLatencyPs), Math.max(1, settings.dmaSetupPs));
   return { trace, run: fusedRun(plan, settings, { trace, ...more }) };
 };
 
@@ -51,6 +51,16 @@ describe('critical path', () => {
       ['wave quantisation', 2, 1088],
       ['DRAM: own store', 2, 1152],
     ]);
+  });
+
+  test('set-up of a DMA, and a block that waits in its engine for those before it', () => {
+    // Two blocks complete at 1716 and 2356; a set-up of 700 each, one after the other, and a window of one tile.
+    const { trace } = traced(column(3, 2), { ...PLAIN, cus: 1, dmaSetupPs: 700, dmaWindowBytes: 64 }, { k: 8 });
+    const path = criticalPath(trace);
+    expect(byCause(path).trigger).toBe(700);
+    expect(byCause(path)['DMA queue']).toBeGreaterThan(0);
+    // Its turn comes first.
+    expect(path.find(({ cause }) => cause === 'trigger')!.fromPs).toBe(path.find(({ cause }) => cause === 'DMA queue')!.toPs);
   });
 
   test('a workgroup that waits for the link holds up those behind it', () => {

@@ -28,7 +28,7 @@ test('causes with their share, the path by cause and longest first, and what no 
   expect(path[0]).toMatch(/^ {2}compute\s+7\.00 µs\s+70\.0 %/);
   expect(path[1]).toMatch(/^ {2}link\s+3\.00 µs\s+30\.0 %/);
   expect(path[2]).toMatch(/^ {2}trigger\s+2.00 ps\s+0\.0 %/);
-  expect(path[3]).toBe('  none of it: wave quantisation, DRAM: operands, DRAM: own store, DRAM: DMA read, DRAM: update, link back-pressure, latency');
+  expect(path[3]).toBe('  none of it: wave quantisation, DRAM: operands, DRAM: own store, DRAM: DMA read, DRAM: update, link back-pressure, latency, DMA queue');
 });
 
 test('a map with this run, what was left out, and its extremes', () => {

@@ -1,69 +1,65 @@
 // `tilewire explain`: why a fused schedule takes the time that it takes on a described machine, and where else it would win or lose.
+import fs from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { TilewireError } from '../errors.ts';
-import { breakdownOf, crossover, explainFused, type CrossoverCell } from '../model/explain.ts';
-import { PAPER_PARAMETER_FILE, settingsOf, valuesOf, type ArbitrationPolicy, type MachineFile } from '../model/machine.ts';
-import { Subject } from '../model/subject.ts';
-import { explainTable, type ExplainMap, type ExplainReport } from '../report/explain-table.ts';
+import type { MachineFile } from '../model/machine.ts';
+import { explainedPolicy, explainRecord, unexplained, type ExplainReport } from '../report/explain-record.ts';
+import { explainRun, measuredRuns, type RunsExplained } from '../report/explained-run.ts';
+import { runsExplainedTable } from '../report/explained-run-table.ts';
+import { explainHtml } from '../report/explain-html.ts';
+import { explainTable } from '../report/explain-table.ts';
 import { reportToJson } from '../report/json.ts';
 import { resolveDraft } from '../spec/resolve.ts';
 import { specRequest, type SpecFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
-import { modelConfig } from './run.ts';
+import { modelConfig, readText, refuseBeside, remarksOn } from './run.ts';
 import { endAtOnceOnSignals, machineOf } from './simulate.ts';
 
 export interface ExplainFlags extends SpecFlags {
   readonly schedule?: string;
   readonly machine?: string;
   readonly topology?: MachineFile['topology']['value'];
+  /** A report that `run --json` wrote. */
+  readonly run?: string;
   readonly json?: string;
+  readonly html?: string;
   readonly force?: boolean;
 }
 
-/** Schedules that are one fused run on the engine, which alone has a critical path. */
-const POLICIES: Readonly<Record<string, ArbitrationPolicy>> = { t3: 'round-robin', 't3-mca': 'mca', 't3-compute-first': 'compute-first' };
-/** Slabs that a GEMM computes over all devices, which are all simulated and traced. */
-const MOST_SLABS = 2 ** 24;
-/** Of a cell of a map, where one device stands for all. */
-const MOST_CELL_SLABS = 2 ** 22;
-
-const ROWS = [512, 2048, 8192, 32_768];
-const TILES = [64, 128, 256];
-const DEVICES = [2, 4, 8, 16, 32];
-const LINKS = [25, 50, 100, 150, 300, 600];
+/** Draws the charts; bundled beside the CLI. */
+const chartsFile = fileURLToPath(new URL('./explain-charts.js', import.meta.url));
 
 export async function explainCommand(flags: ExplainFlags): Promise<void> {
-  const { schedule = 't3-mca', machine: machineName = 'paper', topology, json, force = false, ...shape } = flags;
-  const policy = Object.hasOwn(POLICIES, schedule) ? POLICIES[schedule] : undefined;
-  if (policy === undefined) throw new TilewireError('BAD_FLAG', 'no schedule with a critical path', { path: '--schedule', actual: schedule, limit: Object.keys(POLICIES).join(', '), fix: 'name one of them; `tilewire model --schedule all` compares all schedules' });
-  const file = json === undefined ? null : claimReportFile(json, force);
+  const { schedule = 't3-mca', machine: machineName = 'paper', topology, run, json, html, force = false, ...shape } = flags;
+  explainedPolicy(schedule);
+  const files = { json: json === undefined ? null : claimReportFile(json, force), html: html === undefined ? null : claimReportFile(html, force, '--html') };
   const machine = machineOf(machineName, topology);
-  const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, modelConfig(shape)), operands: 'normal' });
-  if (devices < 2) throw new TilewireError('BAD_FLAG', 'one device has nobody to wait for', { path: '--devices', actual: devices, limit: 'at least 2', fix: 'explain a run of several devices' });
-  const [values, parameters] = [valuesOf(machine), valuesOf(PAPER_PARAMETER_FILE)];
-  const slabsOf = (m: number, k: number, tileM = parameters.tileM, tileN = parameters.tileN): number => Math.ceil(m / tileM) * Math.ceil(gemm.n / tileN) * Math.ceil(k / parameters.tileK);
-  const slabs = devices * slabsOf(gemm.m, gemm.k);
-  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to trace', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles on ${devices} devices`, limit: MOST_SLABS, fix: 'explain fewer rows or devices' });
-  endAtOnceOnSignals();
   const progress = progressLine();
-  progress.show({ step: 'tracing', done: 0, total: 3 });
-
-  const base = { m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk };
-  const { figures, path } = explainFused(new Subject(base, { machine: values, parameters, fold: false }), policy);
-  const last = figures.devices.reduce((late, of, at) => (of.finishedPs > figures.devices[late].finishedPs ? at : late), 0);
-  const mapOf = (x: ExplainMap['x'], y: ExplainMap['y'], at: Parameters<typeof crossover>[3]): ExplainMap => {
-    const cells = y.values.flatMap((row) => x.values.flatMap((column): CrossoverCell[] => {
-      const { shape: { m, kTotal, devices: count }, parameters: { tileM, tileN } } = at(column, row);
-      return slabsOf(m, Math.ceil(kTotal / count), tileM, tileN) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
-    }));
-    return { x, y, cells };
-  };
-  progress.show({ step: 'map of rows and tiles', done: 1, total: 3 });
-  const shapes = mapOf({ name: 'm', values: ROWS }, { name: 'tile m = n', values: TILES }, (m, tile) => ({ shape: { ...base, m }, machine: values, parameters: { ...parameters, tileM: tile, tileN: tile } }));
-  progress.show({ step: 'map of devices and links', done: 2, total: 3 });
-  const machines = mapOf({ name: 'link GB/s', values: LINKS }, { name: 'devices', values: DEVICES }, (linkGBs, count) => ({ shape: { ...base, devices: count }, machine: { ...values, linkGBs }, parameters }));
+  const report = run === undefined ? await explainShape(shape, schedule, machine, progress) : explainRuns(run, shape, schedule, machine, progress);
   progress.clear();
-  const report: ExplainReport = { version: 1, name, schedule, devices, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, device: last, breakdown: breakdownOf(figures.devices[last], settingsOf(values, parameters, policy)), path, maps: [shapes, machines] };
-  process.stdout.write(`${explainTable(report)}\n`);
-  file?.write(reportToJson(report));
+  process.stdout.write(`${'runs' in report ? runsExplainedTable(report) : explainTable(report)}\n`);
+  files.json?.write(reportToJson(report));
+  files.html?.write(explainHtml(report, fs.readFileSync(chartsFile, 'utf8')));
+}
+
+async function explainShape(shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): Promise<ExplainReport> {
+  const config = modelConfig(shape);
+  const draft = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
+  for (const remark of remarksOn(config.config, shape, draft.devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
+  const refused = unexplained(draft);
+  if (refused !== null) {
+    const { what, flag, ...more } = refused;
+    throw new TilewireError('BAD_FLAG', what, { path: flag === 'devices' ? '--devices' : shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', ...more });
+  }
+  endAtOnceOnSignals();
+  return explainRecord(draft, schedule, machine, (step, done, total) => progress.show({ step, done, total }));
+}
+
+/** Every run of a report that --json wrote; shape and all are the file's. */
+function explainRuns(file: string, shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): RunsExplained {
+  refuseBeside('--run', shape);
+  const { environment, runs } = measuredRuns(readText(file, '--run'), file);
+  endAtOnceOnSignals();
+  return { version: 1, environment, schedule, machine, runs: runs.map((run) => explainRun(run, schedule, machine, (step, done, total) => progress.show({ step: `${run.spec.name}: ${step}`, done, total }))) };
 }

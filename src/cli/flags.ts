@@ -279,11 +279,15 @@ export function addModelFlags(command: Command): Command {
 export function addExplainFlags(command: Command): Command {
   addSpecFlags(command, MODEL_SPEC_FLAGS);
   const own = [
+    text('--run <FILE>', '--run', 'explain the measured runs of a report that `run --json` or `start --json` wrote, instead of a shape: why each took its time as measured, as replayed, and what the model says of the same shape'),
     text('--schedule <NAME>', '--schedule', 't3, t3-mca or t3-compute-first (default: t3-mca)'),
     ...machineFlags(),
+    text('--json <FILE>', '--json', 'also write all of it to FILE as JSON; an existing file is refused'),
+    text('--html <FILE>', '--html', 'also draw it to FILE: time by cause, the critical path over time, both maps; one page that needs no network'),
+    option('--force', 'let --json and --html replace existing files'),
   ];
   for (const flag of own) command.addOption(flag);
-  return addReportFlags(command);
+  return command;
 }
 
 export function addPaperFlags(command: Command): Command {

@@ -66,8 +66,8 @@ function commandLine(finish: (exitCode: number) => void): Command {
       await (await import('./model.ts')).modelCommand(flags);
     });
 
-  addExplainFlags(program.command('explain').summary('why a fused schedule takes its time there, and where it wins or loses').description(manual.explain.what))
-    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D) [--schedule NAME] [--machine NAME|FILE] [flags]')
+  addExplainFlags(program.command('explain').summary('why a fused schedule or a measured run takes its time').description(manual.explain.what))
+    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D | --run FILE) [--schedule NAME] [--machine NAME|FILE] [flags]')
     .addHelpText('after', manual.explain.more)
     .action(async (flags) => {
       await (await import('./explain.ts')).explainCommand(flags);

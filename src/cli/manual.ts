@@ -1,6 +1,6 @@
 // The texts of the help pages that commander does not make from the flags: what a command does, the model
 // zoo, examples, what the printed figures mean, exit codes.
-import { CHECK_TERMS, LEDGER_TERMS, MEASURED_FIGURES, REPLAYED_BASIS, REPLAYED_FIGURES } from '../report/figures.ts';
+import { BREAKDOWN_TERMS, CHANGE_TERMS, CHECK_TERMS, COLUMNS, columnsOf, LEDGER_TERMS, MEASURED_FIGURES, PATH_TERMS, REPLAYED_BASIS, REPLAYED_FIGURES } from '../report/figures.ts';
 import { DEFAULT_TOKENS } from '../spec/resolve.ts';
 import { LAYERS, MODELS } from '../spec/zoo.ts';
 import { BINDINGS_EXAMPLE } from './bindings-example.ts';
@@ -227,15 +227,33 @@ ${ZOO}${EXIT_CODES}`,
   },
 
   explain: {
-    what: 'Why a fused schedule takes the time that it takes on a machine that is described, not present: the time of the device that\nfinishes last by cause, the critical path from one device to the next, and two maps of where the schedule wins, breaks even or loses.',
+    what: 'Why a fused schedule takes the time that it takes on a machine that is described, not present: what fusing\nchanges, the critical path by cause, where the CUs\' time went, and two maps of where the schedule wins,\nbreaks even or loses. With --run: why a run that was measured took its time, in columns of its own.',
     more: `
-All devices are simulated, since a path goes from one to the next; in the maps one stands for all. The second map keeps
-K, over all devices, and the output.
+All devices are simulated, since a path goes from one to the next; in the maps one stands for all, and both hold this shape.
+The first is over m and tile, the second over devices and link bandwidth; they keep n and, over all devices, K.
+Only t3, t3-mca and t3-compute-first are one run with a critical path; \`tilewire model\` compares all schedules.
+
+Critical path, from the run's last update back to its beginning; its causes sum to the time without the all-gather:
+${list(Object.entries(PATH_TERMS).map(([name, definition]) => ({ name, definition })))}
+
+What fusing changes of the time of sequential; the three sum to the difference:
+${list(CHANGE_TERMS)}
+
+Where the CUs' time went, on the device that finishes last, means over the workgroups that its CUs hold:
+${list(BREAKDOWN_TERMS)}
+
+--run FILE explains every run in a report of \`run --json\` or \`start --json\`. Shape, devices and chunks are the file's; --machine and
+--schedule say what stands in the modelled column, which is empty where the model cannot take the Spec. With --baseline the
+report also says what each plain part took. Three clocks, never in one column:
+${list(columnsOf().map((name) => ({ name, definition: COLUMNS[name] })))}
+
+--json writes times, path (each segment), breakdown and maps, in picoseconds; with --run, runs of {spec, measured, replayed, time, modelled}.
 
 Examples:
   tilewire explain --model t-nlg --layer fc2 --tp 8
-  tilewire explain --model t-nlg --layer op --tp 8 --schedule t3 --json why.json
+  tilewire explain --model t-nlg --layer op --tp 8 --schedule t3 --json why.json --html why.html
   tilewire explain --m 4096 --n 4096 --k 512 --devices 8 --machine h100
+  tilewire explain --run report.json --html why.html
 ${ZOO}${EXIT_CODES}`,
   },
 

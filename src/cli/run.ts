@@ -102,11 +102,8 @@ export function foreignKernel({ kernel, entry, bindings }: SpecFlags): { foreign
 /** Of the flags of a Spec only --a and --b: a report has the hashes of the user's matrices, not where they are. */
 async function fromFile(file: string, flags: SpecFlags): Promise<PlannedRun[]> {
   const { a, b, ...others } = flags;
-  const specs = specsFromJson(readText(file), file);
-  const [given] = givenSpecFlags(specs.some(({ spec }) => spec.operands.kind === 'files') ? others : flags);
-  if (given !== undefined) {
-    throw new TilewireError('BAD_FLAG', `${given} contradicts --spec, which says all of it already`, { path: given, fix: `leave ${given} or --spec out` });
-  }
+  const specs = specsFromJson(readText(file, '--spec'), file);
+  refuseBeside('--spec', specs.some(({ spec }) => spec.operands.kind === 'files') ? others : flags);
   const planned: PlannedRun[] = [];
   for (const { spec, recorded } of specs) {
     await checkKernel(spec, file);
@@ -116,11 +113,17 @@ async function fromFile(file: string, flags: SpecFlags): Promise<PlannedRun[]> {
   return planned;
 }
 
-function readText(file: string): string {
+/** Flags of a Spec beside a file that has it: `--spec`, or `--run` of explain. */
+export function refuseBeside(flag: string, flags: SpecFlags): void {
+  const [given] = givenSpecFlags(flags);
+  if (given !== undefined) throw new TilewireError('BAD_FLAG', `${given} contradicts ${flag}, which says all of it already`, { path: given, fix: `leave ${given} or ${flag} out` });
+}
+
+export function readText(file: string, flag: string): string {
   try {
     return fs.readFileSync(file, 'utf8');
   } catch (error) {
-    throw new TilewireError('BAD_FILE', 'this file cannot be read', { path: '--spec', actual: `${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, fix: 'give a file that --json wrote' });
+    throw new TilewireError('BAD_FILE', 'this file cannot be read', { path: flag, actual: `${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`, fix: 'give a file that --json wrote' });
   }
 }
 

@@ -11,6 +11,7 @@ import type { Spec } from '../spec/spec.ts';
 import type { Apply } from './epilogue.ts';
 import { Frame, type TimedGroup } from './frame.ts';
 import type { Gemms } from './gemms.ts';
+import { kindMs } from './measure.ts';
 import { ITEM_SIDE, poison, type DeviceMemory } from './memory.ts';
 import { runWords, type Run } from './runs.ts';
 import { outputElements, untouched } from './untouched.ts';
@@ -21,6 +22,8 @@ export interface BaselineRun {
   readonly sequentialMs: number;
   /** Whether the first two are GPU times; else they are the wall time until the queue was idle. */
   readonly timed: boolean;
+  /** The collective's GPU time by kind; null where it was not timed. */
+  readonly parts: { readonly transferMs: number; readonly reductionMs: number } | null;
   /** A GEMM of each device, then the copies and reductions of each round, which stands for their epoch. */
   readonly groups: readonly TimedGroup[];
   /** Bits of the m × n result, row-major, gathered from the owners' chunks. */
@@ -94,7 +97,6 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   gpu.check();
 
   const timed = groups.every(({ interval }) => interval !== null);
-  const gpuMs = (kinds: readonly string[]): number => groups.filter(({ kind }) => kinds.includes(kind)).reduce((sum, { interval }) => sum + interval!.end - interval!.start, 0) / 1e6;
   const result: BaselineRun['result'] = async () => {
     const gathered = new Uint32Array(m * n);
     for (let device = 0; device < devices; device++) {
@@ -106,9 +108,9 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
     }
     return gathered;
   };
-  return timed
-    ? { gemmMs: gpuMs(['gemm']), collectiveMs: gpuMs(['transfer', 'reduction']), sequentialMs, timed, groups, result }
-    : { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, groups, result };
+  if (!timed) return { gemmMs: gemmDone - start, collectiveMs: sequentialMs - (gemmDone - start), sequentialMs, timed, parts: null, groups, result };
+  const [gemmMs, transferMs, reductionMs] = (['gemm', 'transfer', 'reduction'] as const).map((kind) => kindMs(groups, kind));
+  return { gemmMs, collectiveMs: transferMs + reductionMs, sequentialMs, timed, parts: { transferMs, reductionMs }, groups, result };
 }
 
 export function dispatch(gpu: Gpu, pass: GPUComputePassEncoder, workgroups: number): void {

@@ -94,7 +94,6 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   const expected = orderTables(input, tracked, replay.stored, replay.stored.map(({ bits }) => bits), windows);
   const found = tracker === null ? null : await tracker.findings();
   const differences = mismatches(plan, replay, found, { expected: expected.records, actual: await readBack(gpu, orders), jobs: expected.jobs, stored: replay.stored });
-  const timed = groups.filter(({ kind }) => kind === 'tracker').map(({ interval }) => interval);
   return {
     log: replay.log,
     trackers: replay.trackers,
@@ -103,7 +102,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
     pending: replay.watch.pending(),
     counterWaits: 0,
     mismatches: differences,
-    trackerMs: timed.includes(null) ? null : timed.reduce((sum, interval) => sum + interval!.end - interval!.start, 0) / 1e6,
+    trackerGroups: groups.filter(({ kind }) => kind === 'tracker'),
     conflicts,
     watchMs: 0,
   };

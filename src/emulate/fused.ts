@@ -30,8 +30,8 @@ export interface FusedRun {
   readonly counterWaits: number;
   /** Where the trackers on the GPU and the host's replay of them disagree, one line each; none with triggers on the host. */
   readonly mismatches: readonly string[];
-  /** GPU time of the trackers, ms: 0 with triggers on the host, null without timestamps. */
-  readonly trackerMs: number | null;
+  /** Dispatches of the trackers: none with triggers on the host. */
+  readonly trackerGroups: readonly TimedGroup[];
   /** Dispatches of one epoch that write a chunk memory which another of them writes. */
   readonly conflicts: number;
   /** Host time that reading counters and tracking them took, ms. */
@@ -116,7 +116,7 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
   const wallMs = performance.now() - start;
   for (const frame of frames) frame.destroy();
   gpu.check();
-  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, mismatches: [], trackerMs: 0, conflicts: encoder.conflicts, watchMs };
+  return { log, trackers, groups, wallMs, pending: watch.pending(), counterWaits, mismatches: [], trackerGroups: [], conflicts: encoder.conflicts, watchMs };
 }
 
 /** What each owner adds to its reduced chunk. */

@@ -2,6 +2,7 @@
 // share in which a GEMM ran as well (interval unions over real GPU times). `interleaved`: of all bytes transferred
 // or reduced, the share whose GPU work began before the last GEMM stage ended. Two different things: the first is the hardware's, the
 // second the schedule's.
+import type { FusedTime } from '../verify/run-report.ts';
 import type { TimedGroup } from './frame.ts';
 
 export interface Span {
@@ -31,6 +32,7 @@ export function intersection(one: readonly Span[], other: readonly Span[]): numb
   return total;
 }
 
+const NS_PER_MS = 1e6;
 const length = (spans: readonly Span[]): number => spans.reduce((sum, { start, end }) => sum + end - start, 0);
 const moves = ({ kind }: TimedGroup): boolean => kind !== 'gemm';
 
@@ -48,7 +50,7 @@ export function overlapOf(groups: readonly TimedGroup[]): Overlap {
   const bytes = moving.reduce((sum, group) => sum + group.bytes, 0);
   const timed = groups.every(({ interval }) => interval !== null);
   const spans = (of: readonly TimedGroup[]): Span[] => union(of.map(({ interval }) => interval!));
-  const gpuMs = timed ? groups.reduce((sum, { interval }) => sum + interval!.end - interval!.start, 0) / 1e6 : null;
+  const gpuMs = timed ? groups.reduce((sum, { interval }) => sum + interval!.end - interval!.start, 0) / NS_PER_MS : null;
   if (bytes === 0) return { overlapMeasured: null, interleaved: null, gpuMs };
   const gemms = groups.filter((group) => !moves(group));
   if (!timed) {
@@ -61,10 +63,25 @@ export function overlapOf(groups: readonly TimedGroup[]): Overlap {
   return { overlapMeasured: busy === 0 ? null : intersection(spans(moving), spans(gemms)) / busy, interleaved: before / bytes, gpuMs };
 }
 
+/** Whether every group has an interval, and none that a GPU whose clock was reset in the middle tells of. */
+export const allTimed = (groups: readonly TimedGroup[]): boolean => groups.every(({ interval }) => interval !== null && interval.end >= interval.start);
+
+export const kindMs = (groups: readonly TimedGroup[], wanted: TimedGroup['kind']): number => groups.reduce((sum, { kind, interval }) => sum + (kind === wanted ? interval!.end - interval!.start : 0), 0) / NS_PER_MS;
+
+/** @param groups of the fused run, the trackers' among them; null where they were not all timed */
+export function fusedTime(groups: readonly TimedGroup[], wallMs: number): FusedTime | null {
+  if (groups.length === 0 || !allTimed(groups)) return null;
+  const busy = union(groups.map(({ interval }) => interval!));
+  const busyMs = length(busy) / NS_PER_MS;
+  const spanMs = (busy.at(-1)!.end - busy[0].start) / NS_PER_MS;
+  const [gemmMs, transferMs, reductionMs, trackerMs] = (['gemm', 'transfer', 'reduction', 'tracker'] as const).map((kind) => kindMs(groups, kind));
+  return { gemmMs, transferMs, reductionMs, trackerMs, overlappedMs: gemmMs + transferMs + reductionMs + trackerMs - busyMs, gapsMs: spanMs - busyMs, endsMs: wallMs - spanMs };
+}
+
 /** Mean GEMM rate of a stage over that of the whole GEMM in one dispatch; null where either was not timed. */
 export function stageEfficiency(groups: readonly TimedGroup[], gemmFlops: number, gemmMs: number | null): number | null {
   const stages = groups.filter(({ kind, interval }) => kind === 'gemm' && interval !== null && interval.end > interval.start);
   if (gemmMs === null || gemmMs === 0 || stages.length === 0) return null;
   const rates = stages.map(({ flops, interval }) => flops / (interval!.end - interval!.start));
-  return rates.reduce((sum, rate) => sum + rate, 0) / rates.length / (gemmFlops / (gemmMs * 1e6));
+  return rates.reduce((sum, rate) => sum + rate, 0) / rates.length / (gemmFlops / (gemmMs * NS_PER_MS));
 }

@@ -5,7 +5,7 @@ import type { Spec } from '../spec/spec.ts';
 import type { Measured } from '../verify/run-report.ts';
 import type { BaselineRun } from './baseline.ts';
 import type { FusedRun } from './fused.ts';
-import { overlapOf, stageEfficiency } from './measure.ts';
+import { allTimed, kindMs, overlapOf, stageEfficiency } from './measure.ts';
 
 export interface Note {
   readonly path: string;
@@ -55,7 +55,7 @@ export function measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops, 
     exposedMs: plain === null ? null : fused.wallMs - plain.gemmMs,
     overlapMeasured,
     interleaved,
-    gpuBusy: gpuMs === null || fused.trackerMs === null ? null : (gpuMs + fused.trackerMs) / fused.wallMs,
+    gpuBusy: gpuMs === null || !allTimed(fused.trackerGroups) ? null : (gpuMs + kindMs(fused.trackerGroups, 'tracker')) / fused.wallMs,
     stageEfficiency: plain?.timed === true ? stageEfficiency(fused.groups, 2 * m * n * spec.gemm.kTotal, plain.gemmMs) : null,
     extraFlops,
     stages: plan.stages.reduce((sum, stages) => sum + stages.length, 0),

@@ -3,12 +3,12 @@
 // (model/plan-graph.ts), which knows nothing of epochs, lag and skew. Neither a measurement of such devices nor a model
 // of one: no link speed is assumed, a transfer takes as long as the copy took here, and stores to a peer no longer than they did.
 import type { EventLog } from '../events/log.ts';
-import { listSchedule, type Schedule } from '../model/list-schedule.ts';
+import { criticalTasks, listSchedule, type Schedule } from '../model/list-schedule.ts';
 import { collectiveGraph, fusedGraph, stagesOfTiles, type Work } from '../model/plan-graph.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { Replayed } from '../verify/run-report.ts';
+import type { KindTimes, Replayed, ReplayedTime } from '../verify/run-report.ts';
 import { ALL_DEVICES, type TimedGroup } from './frame.ts';
-import { intersection, union, type Span } from './measure.ts';
+import { allTimed, intersection, union, type Span } from './measure.ts';
 import type { Note } from './measured.ts';
 
 const PS_PER_NS = 1000;
@@ -23,13 +23,13 @@ export interface ReplayInput {
   readonly notes: Note[];
 }
 
-/** The figures, and a note for each that is null. */
-export function replayed({ plan, fused, plain, notes }: ReplayInput): Replayed {
+/** The figures, a note for each that is null, and what the fused run's is made of; null where it is. */
+export function replayed({ plan, fused, plain, notes }: ReplayInput): { readonly figures: Replayed; readonly time: ReplayedTime | null } {
   const note = (fields: readonly (keyof Replayed)[], reason: string): void => void notes.push(...fields.map((field) => ({ path: `replayed.${field}`, reason })));
   const untimed = untimedReason([...fused.groups, ...(plain?.groups ?? [])]);
   if (untimed !== undefined) {
     note(['gemmMs', 'sequentialMs', 'fusedMs', 'exposedMs', 'overlap'], untimed);
-    return { gemmMs: null, sequentialMs: null, fusedMs: null, exposedMs: null, overlap: null };
+    return { figures: { gemmMs: null, sequentialMs: null, fusedMs: null, exposedMs: null, overlap: null }, time: null };
   }
 
   const work = fusedGraph(plan);
@@ -45,18 +45,36 @@ export function replayed({ plan, fused, plain, notes }: ReplayInput): Replayed {
   if (baseline === null) note(schedule === null ? ['gemmMs', 'sequentialMs'] : ['gemmMs', 'sequentialMs', 'exposedMs'], plain === null ? 'needs --baseline' : 'the baseline did not do all of its rounds');
   const fusedMs = schedule === null ? null : schedule.makespan / PS_PER_MS;
   return {
-    gemmMs: baseline?.gemmMs ?? null,
-    sequentialMs: baseline?.sequentialMs ?? null,
-    fusedMs,
-    exposedMs: fusedMs === null || baseline === null ? null : fusedMs - baseline.gemmMs,
-    overlap,
+    figures: {
+      gemmMs: baseline?.gemmMs ?? null,
+      sequentialMs: baseline?.sequentialMs ?? null,
+      fusedMs,
+      exposedMs: fusedMs === null || baseline === null ? null : fusedMs - baseline.gemmMs,
+      overlap,
+    },
+    time: schedule === null ? null : timeOf(work, schedule),
+  };
+}
+
+/** The makespan by what its critical tasks do, and how busy the busiest resources were. */
+function timeOf(work: readonly Work[], schedule: Schedule): ReplayedTime {
+  const duration = (at: number): number => schedule.ends[at] - schedule.starts[at];
+  const path = criticalTasks(work, schedule);
+  const busy = new Map<string, number>();
+  work.forEach(({ resource }, at) => busy.set(resource, (busy.get(resource) ?? 0) + duration(at)));
+  const times = (of: (kind: Work['kind']) => number): KindTimes => ({ gemmMs: of('gemm') / PS_PER_MS, transferMs: of('transfer') / PS_PER_MS, reductionMs: of('reduction') / PS_PER_MS });
+  return {
+    path: times((kind) => path.reduce((sum, at) => sum + (work[at].kind === kind ? duration(at) : 0), 0)),
+    pathTasks: path.length,
+    pathDevices: new Set(path.map((at) => work[at].device)).size,
+    busiest: times((kind) => work.reduce((most, of) => (of.kind === kind ? Math.max(most, busy.get(of.resource)!) : most), 0)),
   };
 }
 
 function untimedReason(groups: readonly TimedGroup[]): string | undefined {
   if (groups.every(({ interval }) => interval === null)) return 'the adapter has no timestamp-query';
   // A GPU may reset its clock in the middle.
-  return groups.every(({ interval }) => interval !== null && interval.end >= interval.start) ? undefined : 'a dispatch group has no measured time';
+  return allTimed(groups) ? undefined : 'a dispatch group has no measured time';
 }
 
 /** All GEMMs at once, each as long as it took alone, then the collective's rounds. */

@@ -25,6 +25,7 @@ import type { TimedGroup } from './frame.ts';
 import { runFused } from './fused.ts';
 import { checkNeeds, Gemms } from './gemms.ts';
 import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
+import { fusedTime } from './measure.ts';
 import { measured, Stopwatch, withReport, type Note } from './measured.ts';
 import { projectionKernels } from './projection.ts';
 import { checkLinear } from './linearity.ts';
@@ -120,6 +121,9 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     await clock.lap();
     const counts = fused.trackers.map((tracker) => tracker.counts);
     const sum = (key: keyof (typeof counts)[number]): number => counts.reduce((total, of) => total + of[key], 0);
+    // Notes stand in the order in which the figures do.
+    const figures = measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), beside: { operandsMs, checkMs, reportMs: 0 }, notes });
+    const replay = replayed({ plan, fused, plain, notes });
     const report: RunReport = {
       spec,
       specHash: await specHash(spec),
@@ -128,8 +132,9 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
       causality: { events: fused.log.length, violations: violations.length, eventHash: await eventHash },
       ledger: { balanced: unbalanced.length === 0, total: totalOf(rows), devices: rows },
       tracker: { pieces: sum('pieces'), updates: sum('updates'), triggers: sum('triggers'), peakEntries: Math.max(...counts.map(({ peakEntries }) => peakEntries)), overflows: sum('overflows') },
-      measured: measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), beside: { operandsMs, checkMs, reportMs: 0 }, notes }),
-      replayed: replayed({ plan, fused, plain, notes }),
+      measured: figures,
+      replayed: replay.figures,
+      time: { fused: fusedTime([...fused.groups, ...fused.trackerGroups], fused.wallMs), plain: plain === null ? null : plain.parts, replayed: replay.time },
       notes,
       failures,
     };

@@ -21,6 +21,8 @@ const BUNDLES = [
   { entry: 'src/page/tiles-map.ts', out: 'tiles-map.js', platform: 'browser', target: 'es2022', format: 'iife', minify: true, optional: true },
   // The same of `tilewire paper --html`.
   { entry: 'src/page/paper-charts.ts', out: 'paper-charts.js', platform: 'browser', target: 'es2022', format: 'iife', minify: true, optional: true },
+  // And of `tilewire explain --html`.
+  { entry: 'src/page/explain-charts.ts', out: 'explain-charts.js', platform: 'browser', target: 'es2022', format: 'iife', minify: true, optional: true },
   { entry: 'test/gpu/page.ts', out: 'test-page.js', platform: 'browser', target: 'es2023', optional: true },
   { entry: 'test/gpu/node-page.ts', out: 'node-test-page.js', platform: 'node', target: 'node20', external: ['webgpu'], optional: true },
   { entry: 'test/full/main.ts', out: 'test-full.js', platform: 'node', target: 'node20', packages: 'external', optional: true },

@@ -26,6 +26,8 @@ export interface Work {
 
 /** What the CUs ask of their device. */
 export interface ComputeHost {
+  /** A workgroup takes a tile: how long each of its slabs takes to multiply, and the share of the CUs that its stage has tiles for. */
+  began(tile: number, slabsPs: Float64Array, filled: number): void;
   /** Reads an operand block that the LLC does not have. */
   fetch(block: number): void;
   /** Stores a tile's output. @returns false when it has to wait; the device calls `stored` when it no longer has */
@@ -167,12 +169,15 @@ export class Compute {
     if (!this.settings.stageBarrier) this.#stageEnd = this.#cut < this.work.cuts.length ? this.work.cuts[this.#cut] : this.work.order.length;
     this.#stage++;
     this.#open = count;
-    const table = this.#tableOf(this.#stage, Math.ceil(count / this.settings.cus));
-    for (let slot = 0; slot < count; slot++) this.#begin(slot, table);
+    const perCu = Math.ceil(count / this.settings.cus);
+    const table = this.#tableOf(this.#stage, perCu);
+    const filled = this.settings.stageBarrier ? count / (perCu * this.settings.cus) : 1;
+    for (let slot = 0; slot < count; slot++) this.#begin(slot, table, filled);
   }
 
-  #begin(slot: number, table: Float64Array): void {
+  #begin(slot: number, table: Float64Array, filled = 1): void {
     this.#tile[slot] = this.work.order[this.#next++];
+    this.host.began(this.#tile[slot], table, filled);
     this.#slab[slot] = 0;
     this.#issued[slot] = 0;
     this.#since[slot] = this.heap.time;

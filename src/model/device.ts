@@ -107,6 +107,11 @@ export class Device implements ComputeHost {
 
   // ── What the CUs ask for ───────────────────────────────────────────────────────────────────────────────────────
 
+  began(tile: number, slabsPs: Float64Array, filled: number): void {
+    const { trace, device, heap } = this.#input;
+    trace?.begin(device, tile, heap.time, slabsPs, filled);
+  }
+
   fetch(block: number): void {
     const bytes = this.#input.blockBytes(block);
     this.#remaining[block] = Math.ceil(bytes / this.#input.settings.granuleBytes);
@@ -114,9 +119,9 @@ export class Device implements ComputeHost {
   }
 
   store(tile: number, slot: number): boolean {
-    const { plan, device, settings, isConnected } = this.#input;
+    const { plan, device, settings, isConnected, trace, heap } = this.#input;
     const { tileParts, partChunk } = plan.tiling;
-    this.#traceTile(tile);
+    if (trace !== null && trace.ended[trace.tileAt(device, tile)] < 0) trace.ended[trace.tileAt(device, tile)] = heap.time;
     if (isConnected)
       for (const part of tileParts[tile]) {
         const to = routeOf(plan, device, partChunk[part]).storeTo;
@@ -125,13 +130,8 @@ export class Device implements ComputeHost {
         return false;
       }
     for (const part of tileParts[tile]) this.#storePart(part);
+    if (trace !== null) trace.released[trace.tileAt(device, tile)] = heap.time;
     return true;
-  }
-
-  #traceTile(tile: number): void {
-    const { trace, device, heap, plan: { tiling: { tileParts, wavefronts } } } = this.#input;
-    if (trace === null) return;
-    for (const part of tileParts[tile]) for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) trace.first(trace.computed, device, piece, heap.time);
   }
 
   firstStage(): void {

@@ -32,16 +32,21 @@ export function breakdownOf({ computeBusyPs, stalls, gemmPs, finishedPs }: Devic
 }
 
 export type PathCause =
-  /** From the run's beginning to the end of a tile; `breakdownOf` says what of it. */
-  | 'gemm'
+  /** Slabs multiplied, as long as the stage's tiles would take on CUs that were all at work. */
+  | 'compute'
+  /** The rest of the time in which they were multiplied: the stage had no tiles for some of the CUs. */
+  | 'wave quantisation'
+  /** A slab of A or B was not there: memory and its queue. */
+  | 'DRAM: operands'
   /** A finished tile had to wait for room at its link. */
   | 'link back-pressure'
   /** Stores, reads of the DMA and arriving updates at the memory: waiting and service. */
-  | 'memory: own store'
-  | 'memory: DMA read'
-  | 'memory: update'
-  /** From a block's last update to the first request for a piece: set-up, and blocks and pieces before it. */
-  | 'trigger and DMA'
+  | 'DRAM: own store'
+  | 'DRAM: DMA read'
+  | 'DRAM: update'
+  /** From a block's last update to the first request for a piece: blocks and pieces before it in the DMA engine, then its set-up there. */
+  | 'DMA queue'
+  | 'trigger'
   /** In the link's queue and on it. */
   | 'link'
   | 'latency';
@@ -50,55 +55,74 @@ export interface PathSegment {
   readonly cause: PathCause;
   readonly device: number;
   /** What it is about. */
-  readonly piece: number;
+  readonly tile: number;
   readonly fromPs: number;
   readonly toPs: number;
 }
 
-/** The path to the piece that is complete last, from its beginning; segments follow on each other without a gap. */
+/**
+ * The path to the piece that is complete last, from the run's beginning; segments follow on each other without a gap. Through
+ * the GEMM it goes from a workgroup to the one whose end it waited for. Within a workgroup its waits for slabs come first.
+ */
 export function criticalPath(trace: Trace): PathSegment[] {
   const { plan } = trace;
-  const pieces = plan.tiling.parts * plan.tiling.wavefronts;
+  const { partTile, partChunk, partBlock, parts, wavefronts } = plan.tiling;
+  const pieces = parts * wavefronts;
   let [device, piece, end] = [0, -1, -1];
   trace.completed.forEach((time, at) => {
     if (time > end) [device, piece, end] = [Math.floor(at / pieces), at % pieces, time];
   });
   const path: PathSegment[] = [];
   if (piece < 0) return path;
+  let tile = 0;
   const back = (cause: PathCause, on: number, from: number): void => {
     if (from > end || from < 0) throw bug(`a critical path goes forward in time (${cause})`, { actual: from, limit: end });
-    if (from < end) path.push({ cause, device: on, piece, fromPs: from, toPs: end });
+    if (from < end) path.push({ cause, device: on, tile, fromPs: from, toPs: end });
     end = from;
   };
   // A piece's last update: its own store, or one of a peer's.
   for (;;) {
-    const chunk = plan.tiling.partChunk[Math.floor(piece / plan.tiling.wavefronts)];
+    const part = Math.floor(piece / wavefronts);
     const here = device;
-    const source = routeOf(plan, here, chunk).expects.find((of) => (of.kind === 'local' ? trace.stored : trace.landed)[trace.at(of.kind === 'local' ? here : of.from, piece)] === end);
+    tile = partTile[part];
+    const source = routeOf(plan, here, partChunk[part]).expects.find((of) => (of.kind === 'local' ? trace.stored : trace.landed)[trace.at(of.kind === 'local' ? here : of.from, piece)] === end);
     if (source === undefined) throw bug('nothing completes a piece of the critical path', { actual: piece });
     if (source.kind === 'local') {
-      back('memory: own store', here, trace.computed[trace.at(here, piece)]);
+      back('DRAM: own store', here, trace.released[trace.tileAt(here, tile)]);
       break;
     }
     device = source.from;
     const at = trace.at(device, piece);
     const latencyEnd = trace.sent[at] + trace.latencyPs;
-    back('memory: update', here, latencyEnd);
+    back('DRAM: update', here, latencyEnd);
     back('latency', device, trace.sent[at]);
     back('link', device, trace.queued[at]);
-    if (source.kind === 'remote') {
-      back('link back-pressure', device, trace.computed[at]);
-      break;
-    }
-    back('memory: DMA read', device, trace.asked[at]);
-    const block = plan.tiling.partBlock[Math.floor(piece / plan.tiling.wavefronts)];
-    back('trigger and DMA', device, trace.triggered[device * plan.tiling.blocks + block]);
+    if (source.kind === 'remote') break;
+    back('DRAM: DMA read', device, trace.asked[at]);
+    const block = partBlock[part];
+    const triggered = trace.triggered[device * plan.tiling.blocks + block];
+    back('trigger', device, Math.max(triggered, end - trace.setUpPs));
+    back('DMA queue', device, triggered);
     // On with what completed the block.
     piece = [...piecesOfBlock(plan, block)].reduce((late, other) => (trace.completed[trace.at(device, other)] > trace.completed[trace.at(device, late)] ? other : late));
-    if (chunkOfBlock(plan, block) !== chunk) throw bug('a block of another chunk on the critical path');
+    if (chunkOfBlock(plan, block) !== partChunk[part]) throw bug('a block of another chunk on the critical path');
   }
-  back('gemm', device, 0);
-  return path.toReversed();
+  const order = plan.stages[device].flatMap(({ tiles }) => tiles);
+  for (let place = order.indexOf(tile); ; ) {
+    tile = order[place];
+    const at = trace.tileAt(device, tile);
+    const { began, ended, multiplied, filled } = trace;
+    back('link back-pressure', device, ended[at]);
+    const empty = Math.round(multiplied[at] * (1 - filled[at]));
+    back('wave quantisation', device, ended[at] - empty);
+    back('compute', device, ended[at] - multiplied[at]);
+    back('DRAM: operands', device, began[at]);
+    if (end === 0) return path.toReversed();
+    // With barriers the last one of the stage before this one, without them the one whose place it took.
+    do place--;
+    while (place >= 0 && trace.released[trace.tileAt(device, order[place])] !== end);
+    if (place < 0) throw bug('a tile of the critical path waited for none', { actual: tile });
+  }
 }
 
 /** The path's time by cause, picoseconds. */
@@ -110,9 +134,11 @@ export function byCause(path: readonly PathSegment[]): Partial<Record<PathCause,
 
 /** A fused ring run with its critical path: all devices are simulated, since a path goes from one to the next. */
 export function explainFused(subject: Subject, policy: ArbitrationPolicy): { readonly figures: GemmFigures; readonly path: readonly PathSegment[] } {
-  const plan = subject.plan();
-  const trace = new Trace(plan, Math.max(1, Math.round(subject.conditions.machine.linkLatencyNs * 1e3)));
-  const figures = subject.simulate({ plan, policy, writes: 'updates', isConnected: true, trace });
+  const { ringed } = subject;
+  const plan = ringed.plan();
+  const { machine, parameters } = ringed.conditions;
+  const trace = new Trace(plan, Math.max(1, Math.round(machine.linkLatencyNs * 1e3)), Math.max(1, Math.round(parameters.dmaSetupNs * 1e3)));
+  const figures = ringed.simulate({ plan, policy, writes: 'updates', isConnected: true, trace });
   return { figures, path: criticalPath(trace) };
 }
 

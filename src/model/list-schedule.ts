@@ -4,6 +4,7 @@
 //   max(busy time of a resource, length of a chain of needs) ≤ makespan ≤ sum of all durations,
 // and all durations times c make all times times c. But one duration that grows may make the whole *shorter*, where it
 // changes who is taken first (Graham's anomaly); while every resource keeps its order, nothing gets earlier.
+// `criticalTasks` names those that the makespan is made of.
 import { bug } from '../errors.ts';
 import { Agenda } from './agenda.ts';
 
@@ -18,6 +19,8 @@ export interface Schedule {
   /** When each task starts, and when it has ended: picoseconds. */
   readonly starts: Float64Array;
   readonly ends: Float64Array;
+  /** What its resource did just before each task; −1 of the first. */
+  readonly before: Int32Array;
   /** When the last task ends; 0 of none. */
   readonly makespan: number;
 }
@@ -31,6 +34,8 @@ export function listSchedule(tasks: readonly Task[], durations: ArrayLike<number
   const resources = new Map<string, number>();
   const resourceOf = Int32Array.from(tasks, ({ resource }) => resources.get(resource) ?? (resources.set(resource, resources.size), resources.size - 1));
   const freeAt = new Float64Array(resources.size);
+  const latest = new Int32Array(resources.size).fill(-1);
+  const before = new Int32Array(tasks.length);
   const readyAt = new Float64Array(tasks.length);
   const starts = new Float64Array(tasks.length);
   const ends = new Float64Array(tasks.length);
@@ -44,6 +49,8 @@ export function listSchedule(tasks: readonly Task[], durations: ArrayLike<number
     const end = starts[due.id] + durations[due.id];
     ends[due.id] = end;
     freeAt[resourceOf[due.id]] = end;
+    before[due.id] = latest[resourceOf[due.id]];
+    latest[resourceOf[due.id]] = due.id;
     makespan = Math.max(makespan, end);
     for (let at = first[due.id]; at < first[due.id + 1]; at++) {
       const follower = followers[at];
@@ -55,7 +62,21 @@ export function listSchedule(tasks: readonly Task[], durations: ArrayLike<number
     const stuck = tasks.flatMap(({ resource, needs }, at) => (open[at] > 0 ? [`task ${at} on ${resource} needs ${needs.filter((need) => open[need] > 0).join(', ')}`] : []));
     throw bug('tasks wait for each other', { actual: `${stuck.length} of ${tasks.length}`, lines: stuck.slice(0, 8) });
   }
-  return { starts, ends, makespan };
+  return { starts, ends, before, makespan };
+}
+
+/**
+ * The tasks that the makespan is made of, in the order of time: each starts when the one before it ends, the first at 0 and the last
+ * one ends with the schedule. Each waited for a need, or where none of them ended then, for its resource.
+ */
+export function criticalTasks(tasks: readonly Task[], { starts, ends, before, makespan }: Schedule): number[] {
+  const path: number[] = [];
+  for (let at = ends.indexOf(makespan); at >= 0; ) {
+    path.push(at);
+    if (starts[at] === 0) break;
+    at = tasks[at].needs.find((need) => ends[need] === starts[at]) ?? before[at];
+  }
+  return path.toReversed();
 }
 
 /** How many needs of each task are open, and who has task t among its needs, as often as it is named there: `followers[first[t]..first[t + 1]]`. */

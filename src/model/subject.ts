@@ -76,10 +76,14 @@ export class Subject {
     return this.#once('fused gemm', () => this.simulate({ plan: this.plan(), policy: 'round-robin', writes: 'updates', isConnected: false }));
   }
 
+  /** What a ring runs on: fully connected devices run as many rings as each has links, striped, so that a ring has all of a device's bandwidth. */
+  get ringed(): Subject {
+    return this.conditions.machine.topology === 'fully-connected' ? this.under({ machine: { topology: 'ring' } }) : this;
+  }
+
   /** Fused with a reduce-scatter, in blocks of the parameters' size or of whole chunks, each of which is then a kernel of its own. */
   fused(policy: ArbitrationPolicy, mapping: MappingName = 'ring', byChunk = false): GemmFigures {
-    // Fully connected devices run as many rings as each has links, striped, so that a ring has all of a device's bandwidth.
-    if (mapping !== 'direct' && this.conditions.machine.topology === 'fully-connected') return this.under({ machine: { topology: 'ring' } }).fused(policy, mapping, byChunk);
+    if (mapping !== 'direct' && this.ringed !== this) return this.ringed.fused(policy, mapping, byChunk);
     return this.#once(`fused ${policy} ${mapping} ${byChunk}`, () => this.simulate({ plan: this.plan(this.shape.devices, mapping, byChunk ? Infinity : undefined), policy, writes: 'updates', isConnected: true, kernelPerStage: byChunk }));
   }
 

@@ -2,8 +2,8 @@
 // inlined there: no network, and nothing of the rest of tilewire. Drawn again when the window's width changes.
 import * as Plot from '@observablehq/plot';
 import type { BarsAndLines, PaperCharts, StackedOverTime } from '../report/paper-html.ts';
+import { drawData, element, PLOT_STYLE } from './drawing.ts';
 
-const STYLE = { background: 'transparent', color: 'inherit', fontSize: '12px' };
 const BAR_COLOURS = ['#9ab3cf', '#2f6fb3'];
 const LINE_COLOURS = ['#d1495b', '#edae49'];
 const LAYER_COLOURS = ['#2f6fb3', '#66a182', '#edae49', '#d1495b'];
@@ -43,7 +43,7 @@ function barsAndLines({ from, bars, lines, panels: all }: BarsAndLines, at: numb
   const { places } = all[at]!;
   const top = Math.max(...all.flatMap((panel) => panel.places.flatMap((place) => [...place.bars, ...place.lines])));
   return Plot.plot({
-    width, height: 220, style: STYLE,
+    width, height: 220, style: PLOT_STYLE,
     x: { domain: [-0.5, places.length - 0.5], ticks: places.map((_, place) => place), tickFormat: (place: number) => places[place]?.label ?? '', label: null },
     y: { domain: [from, top + 0.03], grid: true, label: null },
     marks: [
@@ -74,7 +74,7 @@ function stacked({ xLabel, yLabel, layers, limit, panels: all }: StackedOverTime
     });
   });
   return Plot.plot({
-    width, height: 190, style: STYLE, marginLeft: 50,
+    width, height: 205, style: PLOT_STYLE, marginLeft: 50, marginBottom: 45,
     x: { domain: [0, last], label: xLabel },
     y: { domain: [0, limit.value * 1.05], grid: true, label: yLabel },
     color: { domain: [...layers], range: LAYER_COLOURS },
@@ -82,21 +82,4 @@ function stacked({ xLabel, yLabel, layers, limit, panels: all }: StackedOverTime
   });
 }
 
-function element(tag: string, name = '', text = ''): HTMLElement {
-  const made = document.createElement(tag);
-  if (name !== '') made.className = name;
-  made.textContent = text;
-  return made;
-}
-
-const data = document.getElementById('paper-charts');
-if (data !== null) {
-  const charts = JSON.parse(data.textContent ?? '{}') as PaperCharts;
-  draw(charts);
-  let width = window.innerWidth;
-  window.addEventListener('resize', () => {
-    if (window.innerWidth === width) return;
-    width = window.innerWidth;
-    draw(charts);
-  });
-}
+drawData('paper-charts', draw);

@@ -1,6 +1,8 @@
 // The meaning of every printed figure, in one place: the table, the help texts and the README's page of
 // definitions all say it in these words.
+import type { Breakdown, PathCause } from '../model/explain.ts';
 import type { Measured, Replayed } from '../verify/run-report.ts';
+import type { FusionChange } from './explain-record.ts';
 
 export interface Figure<Name = keyof Measured> {
   readonly name: Name;
@@ -61,3 +63,44 @@ export const LEDGER_TERMS: readonly Term[] = [
   { name: 'link', definition: 'bytes sent over links: DMA and remote stores' },
   { name: 'reduction', definition: 'bytes that arrived from elsewhere, stored or added' },
 ];
+
+// Of `tilewire explain`.
+
+export const PATH_TERMS: Readonly<Record<PathCause, string>> = {
+  compute: 'slabs of whole tiles multiplied, as long as they take where every CU has some',
+  'wave quantisation': 'the rest of their multiplying: stages that had no tile for some of the CUs',
+  'DRAM: operands': "a slab of A or B was not there: the memory's queue, which communication shares, and its service",
+  'DRAM: own store': 'stores at their own memory: queue and service',
+  'DRAM: DMA read': 'reads of triggered transfers: queue and service',
+  'DRAM: update': 'updates from peers: queue and service',
+  'link back-pressure': 'a workgroup could not store to a peer: no room in the queue of the link',
+  link: "in the link's queue and on it",
+  latency: "the link's, once for each hop",
+  trigger: 'set-up of a complete block in the DMA engine, once it is its turn',
+  'DMA queue': 'a complete block waited there for those before it: the window is full where the link is slow',
+};
+
+export const BREAKDOWN_TERMS: readonly (Term & { readonly key: keyof Breakdown })[] = [
+  { key: 'compute', name: 'compute', definition: 'slabs multiplied' },
+  { key: 'data', name: 'DRAM', definition: 'a slab of A or B was not there: the memory and its queue' },
+  { key: 'link', name: 'link back-pressure', definition: 'stores to a peer waited for room in the queue of the link' },
+  { key: 'barrier', name: 'barrier', definition: 'a workgroup was done, others of its stage were not' },
+  { key: 'quantisation', name: 'wave quantisation', definition: 'no tile was left for a CU in the stage' },
+  { key: 'afterGemm', name: 'after the GEMM', definition: 'its last workgroup had ended, stores and updates had not landed' },
+];
+
+export const CHANGE_TERMS: readonly (Term & { readonly key: keyof FusionChange })[] = [
+  { key: 'reduceScatter', name: 'reduce-scatter', definition: 'no longer waited for: tiles travel while later ones are computed' },
+  { key: 'order', name: 'order of the GEMM', definition: 'by itself, chunk after chunk and its output past the LLC, against the plain GEMM' },
+  { key: 'communication', name: 'communication', definition: 'what it then costs: operands wait behind it, and what is left after the GEMM' },
+];
+
+/** Columns of the table of causes; what their times are. */
+export const COLUMNS = {
+  measured: 'of the fused run’s wall time on this adapter, on which all devices take turns',
+  replayed: `of the critical path of the ${REPLAYED_BASIS}`,
+  modelled: 'of the critical path on a described machine, by a virtual clock; not this adapter, and not the run’s kernel and tile',
+} as const;
+
+export type Column = keyof typeof COLUMNS;
+export const columnsOf = (): readonly Column[] => Object.keys(COLUMNS) as Column[];

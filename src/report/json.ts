@@ -5,12 +5,13 @@ import { parseSpec } from '../spec/parse.ts';
 import type { Spec } from '../spec/spec.ts';
 import type { TilesReport } from '../tune/tiles-report.ts';
 import type { Report } from '../verify/run-report.ts';
-import type { ExplainReport } from './explain-table.ts';
+import type { ExplainReport } from './explain-record.ts';
+import type { RunsExplained } from './explained-run.ts';
 import type { ModelReport } from './model-record.ts';
 import type { PaperJson } from './paper-json.ts';
 
 /** JSON with two-space indents. A NaN or an infinity would silently turn into null, so it is a bug. */
-export function reportToJson(report: Report | TilesReport | ExplainReport | ModelReport | PaperJson): string {
+export function reportToJson(report: Report | TilesReport | ExplainReport | RunsExplained | ModelReport | PaperJson): string {
   const text = JSON.stringify(
     report,
     (key, value: unknown) => {
@@ -30,12 +31,7 @@ export interface RecordedSpec {
 
 /** The Specs in the text of `file`: BAD_FILE when it is no JSON, BAD_SPEC when it is neither a Spec nor a report. */
 export function specsFromJson(text: string, file: string): RecordedSpec[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new TilewireError('BAD_FILE', 'this file is not JSON', { path: file, actual: error instanceof Error ? error.message : String(error), fix: 'give a file that --json wrote, or a Spec out of one' });
-  }
+  const json = jsonIn(text, file, 'give a file that --json wrote, or a Spec out of one');
   if (!isRecord(json) || !('runs' in json)) return [{ spec: parseSpec(json, file), recorded: null }];
   if (!Array.isArray(json['runs']) || json['runs'].length === 0) {
     throw new TilewireError('BAD_SPEC', 'this report holds no run', { path: `${file} runs`, actual: json['runs'], fix: 'give a file that --json wrote' });
@@ -45,6 +41,15 @@ export function specsFromJson(text: string, file: string): RecordedSpec[] {
     if (!isRecord(run)) throw new TilewireError('BAD_SPEC', 'a run of this report is not an object', { path: `${file} runs[${i}]`, actual: run, fix: 'give a file that --json wrote' });
     return { spec: parseSpec(run['spec'], path), recorded: recordedHashes(run, json['environment']) };
   });
+}
+
+/** What the text of `file` says; BAD_FILE with this fix where it is no JSON. */
+export function jsonIn(text: string, file: string, fix: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new TilewireError('BAD_FILE', 'this file is not JSON', { path: file, actual: error instanceof Error ? error.message : String(error), fix });
+  }
 }
 
 function recordedHashes(run: Record<string, unknown>, environment: unknown): RecordedSpec['recorded'] {
@@ -62,6 +67,6 @@ export function adapterKey(environment: unknown): string {
   return [environment['backend'], ...['vendor', 'architecture', 'description'].map((key) => adapter[key])].map(String).join(' ');
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

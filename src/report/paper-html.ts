@@ -3,7 +3,7 @@
 // in (page/paper-charts.ts, bundled with Observable Plot); this file decides what is in them.
 import type { PaperReport } from '../model/paper-report.ts';
 import { grouped, signed } from './paper-table.ts';
-import { embedded, escaped, STYLE } from './tiles-html.ts';
+import { escaped, htmlPage, htmlTable } from './html-page.ts';
 
 /** Bars side by side at each place, and lines over all places of a panel; the script knows nothing of what they are. */
 export interface BarsAndLines {
@@ -63,21 +63,10 @@ export function paperCharts({ cases, traffic, parameters: { machine } }: PaperRe
 /** @param script draws `paper-charts` into `speedups-0`, `speedups-1` and `traffic` */
 export function paperHtml(report: PaperReport, script: string): string {
   const { parameters: { machine, parameters }, summary, notes } = report;
-  const cells = (row: readonly string[], tag: 'td' | 'th'): string => `<tr>${row.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`;
   const charts = paperCharts(report);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
-<title>T3's evaluation, modelled</title>
-<style>${STYLE}
-th:nth-child(2), td:nth-child(2), td:last-child { text-align: right; } th:first-child, td:first-child { text-align: left; }
-</style>
-</head>
-<body>
-<h1>T3's evaluation, modelled</h1>
+  return htmlPage({
+    title: "T3's evaluation, modelled",
+    body: `<h1>T3's evaluation, modelled</h1>
 <p>${escaped(`Machine ${machine.name}, parameter set ${parameters.name}, one for all cases. Times are a virtual clock's; nothing here is measured.`)}</p>
 <h2>Speedup of each case</h2>
 ${charts.speedups.map((_, at) => `<div id="speedups-${at}" class="charts"><noscript>The charts are drawn by a script; tilewire paper prints the figures.</noscript></div>`).join('\n')}
@@ -86,13 +75,9 @@ ${charts.speedups.map((_, at) => `<div id="speedups-${at}" class="charts"><noscr
 <div id="traffic" class="charts"><noscript>The charts are drawn by a script; tilewire paper prints the figures.</noscript></div>
 <p class="key">GEMM and reduce-scatter, without the all-gather; in bins of ${report.traffic[0]?.binUs ?? 0} µs.</p>
 <h2>Claims</h2>
-<div class="wide"><table><thead>${cells(['claim', 'published', 'ours', 'difference'], 'th')}</thead><tbody>
-${summary.map(({ claim, published, ours, difference }) => cells([claim, published === null ? 'not given' : published.toFixed(3), ours.toFixed(3), difference === null ? '–' : signed(difference)], 'td')).join('\n')}
-</tbody></table></div>
-${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}
-<script type="application/json" id="paper-charts">${embedded(charts)}</script>
-<script>${script.replaceAll(/<\/script/gi, '<\\/script')}</script>
-</body>
-</html>
-`;
+${htmlTable(['claim', 'published', 'ours', 'difference'], summary.map(({ claim, published, ours, difference }) => [claim, published === null ? 'not given' : published.toFixed(3), ours.toFixed(3), difference === null ? '–' : signed(difference)]), [0])}
+${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}`,
+    data: { id: 'paper-charts', value: charts },
+    script,
+  });
 }

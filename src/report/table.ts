@@ -142,7 +142,7 @@ function kernelRows({ gemm: { n } }: RunReport['spec'], { epilogue: { alpha, bia
 }
 
 /** Devices whose k is one less than the first's are said. */
-function shapeText({ gemm: { m, n, k, kTotal }, devices }: RunReport['spec']): string {
+export function shapeText({ gemm: { m, n, k, kTotal }, devices }: Pick<RunReport['spec'], 'gemm' | 'devices'>): string {
   const even = kTotal === k * devices;
   return `${m} x ${n} x ${even ? k : `${k} or ${k - 1}`} (m x n x k per device${even ? '' : `, K = ${kTotal}`})`;
 }

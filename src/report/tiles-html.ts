@@ -3,6 +3,7 @@
 // script that is handed in (page/tiles-map.ts, bundled with Observable Plot); this file decides what is in them.
 import { fateText, nameOf, type CandidateResult, type Contest, type ShapeProfile, type TilesReport } from '../tune/tiles-report.ts';
 import { formatMs, threeDigits } from '../units.ts';
+import { escaped, htmlPage, htmlTable } from './html-page.ts';
 import { adapterLine } from './table.ts';
 
 /** What the script draws; it knows nothing of tiles. */
@@ -67,24 +68,14 @@ const lineOf = (of: CandidateResult): string => `${nameOf(of)}: ${of.gflops === 
 /** @param script draws `heat-maps` into `maps-0`, `maps-1`, … */
 export function tilesHtml({ environment, shapes }: TilesReport, script: string): string {
   const maps = shapes.map(heatMapsOf);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
-<title>${escaped(`tiles of ${shapes.map(({ name }) => name).join(', ')}`)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<h1>Which tile size?</h1>
+  return htmlPage({
+    title: `tiles of ${shapes.map(({ name }) => name).join(', ')}`,
+    body: `<h1>Which tile size?</h1>
 <p>${escaped(adapterLine(environment))}</p>
-${shapes.map((shape, at) => section(shape, at)).join('\n')}
-<script type="application/json" id="heat-maps">${embedded(maps)}</script>
-<script>${script.replaceAll(/<\/script/gi, '<\\/script')}</script>
-</body>
-</html>
-`;
+${shapes.map((shape, at) => section(shape, at)).join('\n')}`,
+    data: { id: 'heat-maps', value: maps },
+    script,
+  });
 }
 
 function section(shape: ShapeProfile, at: number): string {
@@ -111,29 +102,5 @@ function table(caption: string, { candidates, notes }: Contest): string {
     fateText(of.fate),
   ];
   const heads = ['rank', 'candidate', 'GFLOP/s', 'of the best', '95 % interval', 'median', ...(replays ? ['replayed'] : []), ''];
-  return `<details open><summary>${escaped(caption)}</summary><div class="wide"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>
-${candidates.map((of) => `<tr>${cells(of).map((cell) => `<td>${escaped(cell)}</td>`).join('')}</tr>`).join('\n')}
-</tbody></table></div>${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}</details>`;
+  return `<details open><summary>${escaped(caption)}</summary>${htmlTable(heads, candidates.map(cells), [1, heads.length - 1])}${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}</details>`;
 }
-
-/** Of every page that tilewire writes. */
-export const STYLE = `
-:root { color-scheme: light dark; --ground: #fff; --ink: #1c2733; --pale: #566472; --line: #d5dae0; --hatch: #9aa5b1; }
-@media (prefers-color-scheme: dark) { :root { --ground: #14191f; --ink: #e3e8ee; --pale: #9aa7b5; --line: #323c47; --hatch: #5b6875; } }
-body { margin: 0 auto; padding: 1rem; max-width: 1200px; background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2rem; } h3 { font-size: 1rem; margin: 1rem 0 0.2rem; } h4 { font-size: 0.9rem; margin: 0; font-weight: 600; }
-.told { display: block; white-space: pre-line; min-height: 2.9em; font-size: 0.85rem; } p, summary, .told { color: var(--pale); } .key { font-size: 0.85rem; }
-.panels { display: flex; flex-wrap: wrap; gap: 1rem 2rem; } .panel { flex: 1 1 20rem; min-width: 0; max-width: 40rem; }
-.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; } th:nth-child(2), td:nth-child(2), td:last-child { text-align: left; }
-td:last-child { white-space: normal; min-width: 12rem; }
-svg[class*=ramp] { margin-bottom: 0.4rem; } svg { max-width: 100%; overflow: visible; --plot-background: var(--ground); } figure { margin: 0; }
-`;
-
-/** As text of an element or of a quoted attribute. */
-export function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-/** JSON that no script element can be ended by. */
-export const embedded = (value: unknown): string => JSON.stringify(value).replaceAll('<', '\\u003c').replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029');

@@ -92,6 +92,49 @@ export interface Replayed {
   readonly overlap: number | null;
 }
 
+/**
+ * What the fused run's wall time was made of, ms of GPU intervals:
+ * gemm + transfer + reduction + tracker − overlapped + gaps + ends = fusedMs.
+ */
+export interface FusedTime {
+  /** Summed over all dispatch groups of the kind. */
+  readonly gemmMs: number;
+  readonly transferMs: number;
+  readonly reductionMs: number;
+  /** Dispatches that compare counters with thresholds: `--triggers device`. */
+  readonly trackerMs: number;
+  /** The sums above less the time in which any group ran. */
+  readonly overlappedMs: number;
+  /** Between the first group's begin and the last one's end, none running. */
+  readonly gapsMs: number;
+  /** Before and after these: from the first submit, and until the host knew. By two clocks: may be negative by their error. */
+  readonly endsMs: number;
+}
+
+/** What `replayed.fusedMs` is made of. */
+export interface ReplayedTime {
+  /** Of the tasks that start as soon as the one before them ends, from the beginning to the end: they sum to it. */
+  readonly path: KindTimes;
+  readonly pathTasks: number;
+  readonly pathDevices: number;
+  /** Of the busiest compute, link and memory lane. */
+  readonly busiest: KindTimes;
+}
+
+export interface KindTimes {
+  readonly gemmMs: number;
+  readonly transferMs: number;
+  readonly reductionMs: number;
+}
+
+/** Where the time went: what `tilewire explain --run` tells. Null where it was not timed, which `notes` explain under the figures' own paths. */
+export interface RunTime {
+  readonly fused: FusedTime | null;
+  /** The baseline's copies and reductions, which sum to `collectiveMs`. */
+  readonly plain: Omit<KindTimes, 'gemmMs'> | null;
+  readonly replayed: ReplayedTime | null;
+}
+
 export interface RunReport {
   readonly spec: Spec;
   readonly specHash: string;
@@ -103,6 +146,7 @@ export interface RunReport {
   readonly tracker: { readonly pieces: number; readonly updates: number; readonly triggers: number; readonly peakEntries: number; readonly overflows: number };
   readonly measured: Measured;
   readonly replayed: Replayed;
+  readonly time: RunTime;
   readonly notes: readonly { readonly path: string; readonly reason: string }[];
   /** Why the run is wrong, one line each; empty when all is right. */
   readonly failures: readonly { readonly code: string; readonly message: string }[];

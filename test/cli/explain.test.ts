@@ -6,7 +6,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { byCause } from '../../src/model/explain.ts';
-import type { ExplainReport } from '../../src/report/explain-table.ts';
+import type { ExplainReport } from '../../src/report/explain-record.ts';
+import type { RunsExplained } from '../../src/report/explained-run.ts';
+import { reportToJson } from '../../src/report/json.ts';
+import { environment, run } from '../report/sample.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 const SHAPE = ['--m', '512', '--n', '384', '--k', '64', '--devices', '4'];
@@ -36,8 +39,13 @@ test('causes sum to the time, the path has no gap, maps have their cells', () =>
   // The run ends with the last update of the device that finishes last.
   expect(Object.values(breakdown).reduce((sum, ps) => sum + ps, 0)).toBeCloseTo(end, -2);
   expect(segments.some(({ cause }) => cause === 'link')).toBe(true);
-  expect(maps.map(({ x, y }) => [x.name, y.name])).toEqual([['m', 'tile m = n'], ['link GB/s', 'devices']]);
+  expect(maps.map(({ x, y }) => [x.name, y.name])).toEqual([['m', 'square tile'], ['link GB/s', 'devices']]);
+  // What fusing changes is the whole of the difference, and the run that is explained is the one in the table and on the maps.
+  const [sequential, fused] = report.times;
+  expect(fused).toMatchObject({ schedule: 't3', withoutAllGatherPs: end });
+  expect(Object.values(report.change).reduce((sum, ps) => sum + ps, 0)).toBe(fused.timePs - sequential.timePs);
   for (const { x, y, cells } of maps) {
+    expect(cells.find((of) => of.x === x.own && of.y === y.own)?.speedup).toBe(sequential.timePs / fused.timePs);
     expect(cells.length).toBe(x.values.length * y.values.length);
     for (const { speedup, verdict } of cells) expect(verdict).toBe(speedup > 1.02 ? 'wins' : speedup < 0.98 ? 'loses' : 'breaks even');
   }
@@ -57,4 +65,32 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
   for (const part of [...parts, 'fix: ']) expect(stderr).toContain(part);
   expect(stderr).not.toContain('    at ');
+});
+
+test('--run: the file says the shape, every run is explained; nothing else beside it', () => {
+  const [file, out] = ['run.json', 'explained.json'].map((name) => path.join(folder, name));
+  const small = { ...run, spec: { ...run.spec, name: 'small', gemm: { m: 256, n: 256, k: 64, kTotal: 256 }, devices: 4, chunk: 'rows' } } as const;
+  fs.writeFileSync(file, reportToJson({ version: 1, environment, runs: [small, { ...small, spec: { ...small.spec, algorithm: 'direct' } }] }));
+  const { status, stdout, stderr } = tilewire('--run', file, '--schedule', 't3', '--json', out);
+  expect({ status, stderr: stderr.includes('    at ') }).toEqual({ status: 0, stderr: false });
+  expect(stdout.match(/where the time went {2}/g)).toHaveLength(2);
+  const { runs } = JSON.parse(fs.readFileSync(out, 'utf8')) as RunsExplained;
+  expect(runs.map(({ modelled }) => modelled?.schedule)).toEqual(['t3', undefined]);
+  const refused = (args: string[], ...parts: string[]): void => {
+    const failed = tilewire(...args);
+    expect({ status: failed.status, stdout: failed.stdout }).toEqual({ status: 2, stdout: '' });
+    for (const part of [...parts, 'fix: ']) expect(failed.stderr).toContain(part);
+    expect(failed.stderr).not.toContain('    at ');
+  };
+  fs.writeFileSync(path.join(folder, 'spec.json'), JSON.stringify(run.spec));
+  refused(['--run', path.join(folder, 'spec.json')], 'spec.json', 'no measured run');
+  refused(['--run', file, '--tokens', '64'], '--tokens', 'contradicts --run');
+  refused(['--run', path.join(folder, 'none.json')], '--run', 'cannot be read');
+});
+
+test('the README shows what is printed', () => {
+  const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, pasted] = /```\n(times, and what fusing changes[^]*?)\n```/.exec(readme)!;
+  const printed = tilewire('--model', 't-nlg', '--layer', 'fc2', '--tp', '8').stdout.split('\n');
+  for (const line of pasted.split('\n')) if (line !== '…') expect(printed).toContain(line);
 });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TimedGroup } from '../../src/emulate/frame.ts';
-import { intersection, overlapOf, stageEfficiency, union } from '../../src/emulate/measure.ts';
+import { fusedTime, intersection, overlapOf, stageEfficiency, union } from '../../src/emulate/measure.ts';
 
 interface Span {
   start: number;
@@ -126,5 +126,32 @@ describe('stageEfficiency', () => {
 
   test('a stage below the timer’s resolution has no rate', () => {
     expect(stageEfficiency([group('gemm', 0, [0, 10], 100), group('gemm', 0, [10, 10], 100)], 200, 20 / 1e6)).toBeCloseTo(1, 12);
+  });
+});
+
+describe('what the wall time was made of', () => {
+  const group = (kind: TimedGroup['kind'], start: number, end: number): TimedGroup => ({ kind, device: 0, epoch: 0, bytes: 0, flops: 0, interval: { start, end } });
+
+  test('by hand: 3 ms of GEMM, 1 of it beside a transfer of 2, a gap of 1, a reduction, a tracker, 0.5 outside', () => {
+    const groups = [group('gemm', 1e6, 4e6), group('transfer', 3e6, 5e6), group('reduction', 6e6, 6.5e6), group('tracker', 6.5e6, 6.75e6)];
+    expect(fusedTime(groups, 6.25)).toEqual({ gemmMs: 3, transferMs: 2, reductionMs: 0.5, trackerMs: 0.25, overlappedMs: 1, gapsMs: 1, endsMs: 0.5 });
+    expect(fusedTime(groups.toReversed(), 6.25)).toEqual(fusedTime(groups, 6.25));
+  });
+
+  test('nothing of it where a group was not timed, or nothing ran', () => {
+    expect(fusedTime([], 1)).toBeNull();
+    expect(fusedTime([group('gemm', 0, 1), { ...group('gemm', 0, 1), interval: null }], 1)).toBeNull();
+    expect(fusedTime([group('gemm', 5, 1)], 1)).toBeNull();
+  });
+
+  test('sums to the wall time, whatever ran beside what', () => {
+    const kinds = fc.constantFrom<TimedGroup['kind'][]>('gemm', 'transfer', 'reduction', 'tracker');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(kinds, fc.nat(1000), fc.nat(100)), { minLength: 1, maxLength: 12 }), fc.nat(2000), (of, wall) => {
+        const { overlappedMs, gapsMs, endsMs, ...sums } = fusedTime(of.map(([kind, start, long]) => group(kind, start, start + long)), wall / 1e6)!;
+        expect(Object.values(sums).reduce((sum, ms) => sum + ms, 0) - overlappedMs + gapsMs + endsMs).toBeCloseTo(wall / 1e6, 12);
+        expect(Math.min(overlappedMs, gapsMs)).toBeGreaterThan(-1e-12);
+      }),
+    );
   });
 });

@@ -5,7 +5,7 @@ import type { TimedGroup } from '../../src/emulate/frame.ts';
 import { replayed } from '../../src/emulate/replayed.ts';
 import { EventLog } from '../../src/events/log.ts';
 import { chunkOfBlock, routeOf, type Plan } from '../../src/plan/plan.ts';
-import type { Replayed } from '../../src/verify/run-report.ts';
+import type { KindTimes, Replayed, ReplayedTime } from '../../src/verify/run-report.ts';
 import { planCases, planFor, type PlanCase } from '../support/plans.ts';
 import { randomOf } from '../support/random.ts';
 import { simulate } from '../support/simulate.ts';
@@ -66,15 +66,16 @@ interface Result {
   readonly ns: Record<string, number | null>;
   readonly reasons: Record<string, string>;
   readonly figures: Replayed;
+  readonly time: ReplayedTime | null;
 }
 
 function replay(plan: Plan, fused: { log: EventLog; groups: readonly TimedGroup[] }, plain: { groups: readonly TimedGroup[] } | null): Result {
   const notes: { path: string; reason: string }[] = [];
-  const figures = replayed({ plan, fused, plain, notes });
+  const { figures, time } = replayed({ plan, fused, plain, notes });
   const { overlap, ...times } = figures;
   const ns = Object.fromEntries(Object.entries(times).map(([name, ms]) => [name, ms === null ? null : Math.round(ms * 1e9) / 1e3]));
   for (const [name, value] of Object.entries(figures)) if (value === null) expect(notes.map(({ path }) => path)).toContain(`replayed.${name}`);
-  return { ns: { ...ns, overlap }, reasons: Object.fromEntries(notes.map(({ path, reason }) => [path.replace('replayed.', ''), reason])), figures };
+  return { ns: { ...ns, overlap }, reasons: Object.fromEntries(notes.map(({ path, reason }) => [path.replace('replayed.', ''), reason])), figures, time };
 }
 
 describe('by hand', () => {
@@ -90,6 +91,16 @@ describe('by hand', () => {
     const { ns, reasons } = replay(plan, run(plan, stages(plan, (device, stage) => [[10, 11], [20, 5]][device][stage])), baseline(plan, (device) => [18, 22][device], 7, 3));
     expect(ns).toEqual({ gemmMs: 22, sequentialMs: 32, fusedMs: 25, exposedMs: 3, overlap: null });
     expect(reasons).toEqual({ overlap: expect.stringContaining('stores are all there is'), fusedMs: expect.stringContaining('stores to peers') });
+  });
+
+  test('what the replay is made of: the critical tasks, and the busiest of each resource', () => {
+    const plan = drawing(3);
+    const ns = ({ gemmMs, transferMs, reductionMs }: KindTimes): number[] => [gemmMs, transferMs, reductionMs].map((ms) => Math.round(ms * 1e6));
+    // Fast links: three stages, of any device. Slow ones: two stages of each device until the block is there, then 400 and 2.
+    const fast = replay(plan, run(plan, [...stages(plan, () => 10), ...hop(plan, 2, 3, () => 4, () => 2)]), null).time!;
+    expect({ path: ns(fast.path), busiest: ns(fast.busiest), tasks: fast.pathTasks, devices: fast.pathDevices }).toEqual({ path: [30, 0, 0], busiest: [30, 4, 2], tasks: 3, devices: 1 });
+    const slow = replay(plan, run(plan, [...stages(plan, () => 10), ...hop(plan, 2, 3, () => 400, () => 2)]), null).time!;
+    expect({ path: ns(slow.path), busiest: ns(slow.busiest), tasks: slow.pathTasks, devices: slow.pathDevices }).toEqual({ path: [20, 400, 2], busiest: [30, 400, 2], tasks: 4, devices: 2 });
   });
 
   test('a ring of three with fast links: the whole collective disappears', () => {
@@ -240,7 +251,9 @@ test('of every run: busiest resource ≤ replayed ≤ sum of all durations, and 
   fc.assert(
     fc.property(cases, ([given, seed, stretch]) => {
       const { plan, fused } = random(given, seed, stretch);
-      const { ns, figures } = replay(plan, fused, null);
+      const { ns, figures, time } = replay(plan, fused, null);
+      if (time !== null) expect(time.path.gemmMs + time.path.transferMs + time.path.reductionMs).toBeCloseTo(figures.fusedMs!, 9);
+      expect(time === null).toBe(figures.fusedMs === null);
       const busy = new Map<string, number>();
       for (const group of fused.groups) busy.set(`${group.kind} ${group.device}`, (busy.get(`${group.kind} ${group.device}`) ?? 0) + lengthOf(group));
       expect(ns['fusedMs']).toBeGreaterThanOrEqual(Math.max(...busy.values()));

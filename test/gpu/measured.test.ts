@@ -22,11 +22,18 @@ gpuTest('with a baseline every figure is there, and they agree with each other',
   expect(measured.stageEfficiency).toBeGreaterThan(0);
   expect(measured.interleaved).toBeGreaterThan(0.5);
   expect(measured.stages).toBe(4 * (report.tracker.pieces / 3)); // one tile each; three of four chunks are tracked on a device
+  const { fused, plain, replayed } = report.time;
+  expect(fused!.gemmMs + fused!.transferMs + fused!.reductionMs + fused!.trackerMs - fused!.overlappedMs + fused!.gapsMs + fused!.endsMs).toBeCloseTo(measured.fusedMs!, 6);
+  expect(Math.min(fused!.gemmMs, fused!.transferMs, fused!.reductionMs, plain!.transferMs, plain!.reductionMs)).toBeGreaterThan(0);
+  expect(plain!.transferMs + plain!.reductionMs).toBeCloseTo(measured.collectiveMs!, 6);
+  expect(replayed!.path.gemmMs + replayed!.path.transferMs + replayed!.path.reductionMs).toBeCloseTo(report.replayed.fusedMs!, 6);
   if (!facts.environment.adapter.isSerial) return;
   // One dispatch at a time: nothing overlaps, and no group's time lies outside of the wall time.
   expect(measured.overlapMeasured).toBe(0);
   expect(reasonOf(report, 'overlapMeasured')).toBe('adapter is serial');
   expect(measured.gpuBusy).toBeLessThanOrEqual(1);
+  expect(fused!.overlappedMs).toBeCloseTo(0, 6);
+  expect(fused!.endsMs).toBeGreaterThan(0);
   expect(measured.gemmMs).toBeLessThanOrEqual(measured.sequentialMs!);
 });
 
@@ -46,6 +53,7 @@ gpuTest('without timestamps: the same result, wall times, and the reasons', asyn
   const report = await page.evaluate((spec) => window.tilewireTest.withoutTimestamps(spec), await resolveSpec(shape));
   expect(report.failures).toEqual([]);
   expect(report.measured).toMatchObject({ overlapMeasured: null, gpuBusy: null, stageEfficiency: null });
+  expect(report.time).toEqual({ fused: null, plain: null, replayed: null });
   expect(report.measured.interleaved).toBeGreaterThan(0.5);
   expect(report.measured.gemmMs).toBeGreaterThan(0);
   for (const field of ['overlapMeasured', 'gpuBusy', 'stageEfficiency', 'gemmMs']) expect(reasonOf(report, field), field).toMatch(/timestamp-query/);

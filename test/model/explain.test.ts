@@ -11,9 +11,9 @@ import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
 import { planCases, planFor } from '../support/plans.ts';
 import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
 
-const column = (devices: number): Plan => planOfMapping(MAPPINGS.ring(devices), gridTiling({ m: 4 * devices, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
+const column = (devices: number, perChunk = 1): Plan => planOfMapping(MAPPINGS.ring(devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
 const traced = (plan: Plan, settings = PLAIN, more = {}): { trace: Trace; run: ReturnType<typeof fusedRun> } => {
-  const trace = new Trace(plan, Math.max(1, settings.linkLatencyPs));
+  const trace = new Trace(plan, Math.max(1, settings.linkLatencyPs), Math.max(1, settings.dmaSetupPs));
   return { trace, run: fusedRun(plan, settings, { trace, ...more }) };
 };
 
@@ -21,22 +21,61 @@ describe('critical path', () => {
   test('of the three devices that by-hand.test.ts works out', () => {
     const { trace } = traced(column(3), { ...PLAIN, cus: 1 }, { k: 8 });
     expect(criticalPath(trace).map(({ cause, fromPs, toPs }) => [cause, fromPs, toPs])).toEqual([
-      ['gemm', 0, 512],
+      ['DRAM: operands', 0, 256],
+      ['compute', 256, 512],
       ['link', 512, 1152],
       ['latency', 1152, 1652],
-      ['memory: update', 1652, 1716],
-      ['trigger and DMA', 1716, 1717],
-      ['memory: DMA read', 1717, 1781],
+      ['DRAM: update', 1652, 1716],
+      ['trigger', 1716, 1717],
+      ['DRAM: DMA read', 1717, 1781],
       ['link', 1781, 2421],
       ['latency', 2421, 2921],
-      ['memory: update', 2921, 2985],
+      ['DRAM: update', 2921, 2985],
     ]);
   });
 
   test('follows a piece’s last granule', () => {
     // In granules of 16 the tile is on the link as long as in one, and the last of them is added in 16.
     const { trace } = traced(column(2), { ...PLAIN, cus: 1, granuleBytes: 16 }, { k: 8 });
-    expect(criticalPath(trace).map(({ cause, toPs }) => [cause, toPs])).toEqual([['gemm', 512], ['link', 1152], ['latency', 1652], ['memory: update', 1668]]);
+    expect(criticalPath(trace).map(({ cause, toPs }) => [cause, toPs])).toEqual([['DRAM: operands', 256], ['compute', 512], ['link', 1152], ['latency', 1652], ['DRAM: update', 1668]]);
+  });
+
+  test('goes from stage to stage by the workgroups that were waited for; a stage of one tile on two CUs is half empty', () => {
+    // As in by-hand.test.ts the first stage ends at 640; its store until 704, the third tile's A until 832, computed until 1088.
+    const { trace } = traced(column(1, 3), { ...PLAIN, cus: 2 }, { k: 8 });
+    expect(criticalPath(trace).map(({ cause, tile, toPs }) => [cause, tile, toPs])).toEqual([
+      ['DRAM: operands', 1, 384],
+      ['compute', 1, 640],
+      ['DRAM: operands', 2, 832],
+      ['compute', 2, 960],
+      ['wave quantisation', 2, 1088],
+      ['DRAM: own store', 2, 1152],
+    ]);
+  });
+
+  test('set-up of a DMA, and a block that waits in its engine for those before it', () => {
+    // Two blocks complete at 1716 and 2356; a set-up of 700 each, one after the other, and a window of one tile.
+    const { trace } = traced(column(3, 2), { ...PLAIN, cus: 1, dmaSetupPs: 700, dmaWindowBytes: 64 }, { k: 8 });
+    const path = criticalPath(trace);
+    expect(byCause(path).trigger).toBe(700);
+    expect(byCause(path)['DMA queue']).toBeGreaterThan(0);
+    // Its turn comes first.
+    expect(path.find(({ cause }) => cause === 'trigger')!.fromPs).toBe(path.find(({ cause }) => cause === 'DMA queue')!.toPs);
+  });
+
+  test('a workgroup that waits for the link holds up those behind it', () => {
+    // The second tile is computed at 896, when the first is still on the link: until 1152.
+    const { trace } = traced(column(2, 2), { ...PLAIN, cus: 1, linkQueueBytes: 64 }, { k: 8 });
+    expect(criticalPath(trace).map(({ cause, toPs }) => [cause, toPs])).toEqual([
+      ['DRAM: operands', 256],
+      ['compute', 512],
+      ['DRAM: operands', 640],
+      ['compute', 896],
+      ['link back-pressure', 1152],
+      ['link', 1792],
+      ['latency', 2292],
+      ['DRAM: update', 2356],
+    ]);
   });
 
   test('goes from 0 to the end without a gap, on any Plan and machine', () => {
@@ -54,7 +93,10 @@ describe('critical path', () => {
         expect(at).toBe(Math.max(...trace.completed));
         expect(at).toBeLessThanOrEqual(run.timePs);
         expect(Object.values(byCause(path)).reduce((sum, ps) => sum + ps, 0)).toBe(at);
-        expect(path[0].cause).toBe('gemm');
+        // Whatever tile is on the path is multiplied there as a whole.
+        const { compute = 0, 'wave quantisation': empty = 0 } = byCause(path);
+        const tiles = new Map(path.flatMap(({ cause, device, tile }) => (cause === 'compute' ? [[trace.tileAt(device, tile), trace.multiplied[trace.tileAt(device, tile)]]] : [])));
+        expect(compute + empty).toBe([...tiles.values()].reduce((sum, ps) => sum + ps, 0));
       }),
       { numRuns: 80 },
     );
@@ -86,8 +128,13 @@ test('explains a shape: where it waits for the link, the link is the path', () =
   const shape = { m: 2048, n: 1024, kTotal: 4096, devices: 4 };
   const of = (linkGBs: number): Partial<Record<string, number>> => byCause(explainFused(new Subject(shape, { machine: { ...paper, linkGBs }, parameters: PAPER_PARAMETERS, fold: true }), 'mca').path);
   const [slow, fast] = [of(5), of(5000)];
-  expect(slow['link']! / slow['gemm']!).toBeGreaterThan(5);
-  expect((fast['link'] ?? 0) / fast['gemm']!).toBeLessThan(0.1);
+  expect(slow['link']! / slow['compute']!).toBeGreaterThan(5);
+  expect((fast['link'] ?? 0) / fast['compute']!).toBeLessThan(0.1);
+});
+
+test.each(['ring', 'fully-connected', 'switch'] as const)('explains the run that `model` times: %s', (topology) => {
+  const subject = new Subject({ m: 1024, n: 512, kTotal: 1024, devices: 4 }, { machine: { ...paper, topology }, parameters: PAPER_PARAMETERS, fold: true });
+  for (const [schedule, policy] of [['t3', 'round-robin'], ['t3-mca', 'mca']] as const) expect(explainFused(subject, policy).figures.timePs).toBe(runSchedule(subject, schedule).timeWithoutAllGatherPs);
 });
 
 test('crossover: the cells’ speedups are the schedules’, and the verdict follows', () => {

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
-import { listSchedule } from '../../src/model/list-schedule.ts';
+import { criticalTasks, listSchedule } from '../../src/model/list-schedule.ts';
 
 interface Task {
   readonly resource: string;
@@ -61,6 +61,20 @@ describe('by hand', () => {
     expect(drawn(...tasks(2))).toEqual(['0-2 2-10 0-3 10-11 11-20', 20]);
     expect(drawn(...tasks(4))).toEqual(['0-4 4-12 0-3 3-4 4-13', 13]);
   });
+});
+
+describe('the tasks that the makespan is made of', () => {
+  const pathOf = (...tasks: Task[]): number[] => criticalTasks(tasks, listSchedule(tasks, tasks.map(({ duration }) => duration)));
+
+  test('of nothing: none', () => expect(pathOf()).toEqual([]));
+  test('of a fork and a join: the longer branch', () => expect(pathOf(task('a', 2), task('b', 3, 0), task('c', 7, 0), task('a', 1, 1, 2))).toEqual([0, 2, 3]));
+  // 0-4 4-8 8-12 4-10 10-16 16-22: the second and third transfer wait for the link.
+  test('of a pipeline with slow links: one stage, then the link', () => expect(pathOf(task('g', 4), task('g', 4, 0), task('g', 4, 1), task('l', 6, 0), task('l', 6, 1), task('l', 6, 2))).toEqual([0, 3, 4, 5]));
+  // 0-4 4-8 8-12 4-5 8-9 12-13.
+  test('of a pipeline with fast links: the stages, then one transfer', () => expect(pathOf(task('g', 4), task('g', 4, 0), task('g', 4, 1), task('l', 1, 0), task('l', 1, 1), task('l', 1, 2))).toEqual([0, 1, 2, 5]));
+  // 1-9 on b holds up what was ready at 5.
+  test('through whoever held the resource', () => expect(pathOf(task('b', 2, 1), task('a', 5), task('b', 8, 3), task('c', 1))).toEqual([3, 2, 0]));
+  test('a need goes before the resource where both ended then', () => expect(pathOf(task('a', 3), task('b', 3), task('b', 1, 0))).toEqual([0, 2]));
 });
 
 const refusal = (...tasks: Task[]): TilewireError => {
@@ -123,6 +137,20 @@ describe('of every graph', () => {
         expect(makespan).toBeGreaterThanOrEqual(Math.max(...chains(tasks)));
         expect(makespan).toBeLessThanOrEqual(tasks.reduce((sum, { duration }) => sum + duration, 0));
         expect(makespan).toBe(Math.max(...spans.map(({ end }) => end)));
+      }),
+    );
+  });
+
+  test('the critical tasks fill the makespan without a gap', () => {
+    fc.assert(
+      fc.property(graphs, (tasks) => {
+        const schedule = listSchedule(tasks, tasks.map(({ duration }) => duration));
+        let end = 0;
+        for (const at of criticalTasks(tasks, schedule)) {
+          expect(schedule.starts[at]).toBe(end);
+          end = schedule.ends[at];
+        }
+        expect(end).toBe(schedule.makespan);
       }),
     );
   });

@@ -59,6 +59,11 @@ export const run: RunReport = {
     bufferConflicts: 7,
   },
   replayed: { gemmMs: 1000, sequentialMs: 1014, fusedMs: 1004, exposedMs: 4, overlap: 0.912 },
+  time: {
+    fused: { gemmMs: 8250, transferMs: 60, reductionMs: 50, trackerMs: 0, overlappedMs: 0, gapsMs: 30, endsMs: 10 },
+    plain: { transferMs: 55, reductionMs: 45 },
+    replayed: { path: { gemmMs: 1000, transferMs: 3, reductionMs: 1 }, pathTasks: 34, pathDevices: 3, busiest: { gemmMs: 1002, transferMs: 8, reductionMs: 6 } },
+  },
   notes: [{ path: 'check.bitExactPlanOrder', reason: 'exact mode has a tolerance of zero already' }],
   failures: [],
 };

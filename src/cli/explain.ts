@@ -1,7 +1,7 @@
 // `tilewire explain`: why a fused schedule takes the time that it takes on a described machine, and where else it would win or lose.
 import { TilewireError } from '../errors.ts';
 import { breakdownOf, crossover, explainFused, type CrossoverCell } from '../model/explain.ts';
-import { PAPER_PARAMETER_FILE, settingsOf, valuesOf, type ArbitrationPolicy, type MachineFile } from '../model/machine.ts';
+import { PAPER_PARAMETER_FILE, parametersOn, settingsOf, valuesOf, type ArbitrationPolicy, type MachineFile } from '../model/machine.ts';
 import { Subject } from '../model/subject.ts';
 import { explainTable, type ExplainMap, type ExplainReport } from '../report/explain-table.ts';
 import { reportToJson } from '../report/json.ts';
@@ -40,7 +40,8 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   const machine = machineOf(machineName, topology);
   const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, modelConfig(shape)), operands: 'normal' });
   if (devices < 2) throw new TilewireError('BAD_FLAG', 'one device has nobody to wait for', { path: '--devices', actual: devices, limit: 'at least 2', fix: 'explain a run of several devices' });
-  const [values, parameters] = [valuesOf(machine), valuesOf(PAPER_PARAMETER_FILE)];
+  const set = parametersOn(machine, PAPER_PARAMETER_FILE);
+  const [values, parameters] = [valuesOf(machine), valuesOf(set)];
   const slabsOf = (m: number, k: number, tileM = parameters.tileM, tileN = parameters.tileN): number => Math.ceil(m / tileM) * Math.ceil(gemm.n / tileN) * Math.ceil(k / parameters.tileK);
   const slabs = devices * slabsOf(gemm.m, gemm.k);
   if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to trace', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles on ${devices} devices`, limit: MOST_SLABS, fix: 'explain fewer rows or devices' });
@@ -63,7 +64,7 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   progress.show({ step: 'map of devices and links', done: 2, total: 3 });
   const machines = mapOf({ name: 'link GB/s', values: LINKS }, { name: 'devices', values: DEVICES }, (linkGBs, count) => ({ shape: { ...base, devices: count }, machine: { ...values, linkGBs }, parameters }));
   progress.clear();
-  const report: ExplainReport = { version: 1, name, schedule, devices, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, device: last, breakdown: breakdownOf(figures.devices[last], settingsOf(values, parameters, policy)), path, maps: [shapes, machines] };
+  const report: ExplainReport = { version: 1, name, schedule, devices, parameters: { machine, parameters: set }, device: last, breakdown: breakdownOf(figures.devices[last], settingsOf(values, parameters, policy)), path, maps: [shapes, machines] };
   process.stdout.write(`${explainTable(report)}\n`);
   file?.write(reportToJson(report));
 }

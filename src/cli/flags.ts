@@ -294,6 +294,8 @@ export function addPaperFlags(command: Command): Command {
     .addOption(option('--force', 'let --json and --html replace existing files'));
 }
 
+export const calibrateFlag = () => option('--calibrate', 'also measure GEMM rate, copies, near-memory updates and dispatches, and keep them as machine `this` (a minute or two)');
+
 /** The given flags as a request, with what was read from the files that they name. */
 export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' | 'files' | 'config' | 'foreign'> = {}): SpecRequest {
   const { fault, kernel: _kernel, entry: _entry, bindings: _bindings, a: _a, b: _b, layout: _layout, config: _config, ...rest } = flags;

@@ -1,6 +1,6 @@
 // `tilewire model`: one shape under several schedules on the virtual clock of a described machine. No browser, no GPU.
 import { TilewireError } from '../errors.ts';
-import { machineJsonSchema, PAPER_PARAMETER_FILE, valuesOf, type MachineFile } from '../model/machine.ts';
+import { machineJsonSchema, PAPER_PARAMETER_FILE, parametersOn, valuesOf, type MachineFile } from '../model/machine.ts';
 import { runSchedule, SCHEDULES } from '../model/schedules.ts';
 import { Subject } from '../model/subject.ts';
 import { reportToJson } from '../report/json.ts';
@@ -44,7 +44,8 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   for (const remark of remarksOn(config.config, shape, devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
 
   const values = valuesOf(machine);
-  const parameters = valuesOf(PAPER_PARAMETER_FILE);
+  const set = parametersOn(machine, PAPER_PARAMETER_FILE);
+  const parameters = valuesOf(set);
   const slabs = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN) * Math.ceil(gemm.k / parameters.tileK);
   if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to simulate', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles`, limit: MOST_SLABS, fix: 'model fewer rows: a step looks the same' });
 
@@ -66,7 +67,7 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
     }
   });
   progress.clear();
-  const report: ModelReport = { version: 1, name, gemm, devices, chunk, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, cases };
+  const report: ModelReport = { version: 1, name, gemm, devices, chunk, parameters: { machine, parameters: set }, cases };
   process.stdout.write(`${modelTable(report)}\n`);
   file?.write(reportToJson(report));
 }

@@ -2,7 +2,10 @@
 // its beginning to its end, so no handler of a signal would be heard until then: the system's own takes their place.
 import fs from 'node:fs';
 import { TilewireError } from '../errors.ts';
+import { keptMachine } from '../host/machine-cache.ts';
 import { MACHINE_FILES, machineNamed, machineSchema, type MachineFile } from '../model/machine.ts';
+
+const THIS = 'this';
 
 export function endAtOnceOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal);
@@ -14,8 +17,13 @@ export function machineOf(name: string, topology?: MachineFile['topology']['valu
   return topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
 }
 
-/** A preset, or a file of one's own: whatever ends in .json or names a folder. */
+/** A preset, the adapter that was calibrated last, or a file of one's own: whatever ends in .json or names a folder. */
 function machineFrom(name: string): MachineFile {
+  if (name === THIS) {
+    const { machine, count } = keptMachine();
+    if (count > 1) process.stderr.write(`tilewire: note: ${count} adapters were calibrated; this is the last one: ${machine.about}\n`);
+    return machine;
+  }
   if (/\.json$/i.test(name) || /[\\/]/.test(name)) return readMachine(name);
   // Blames an unknown name.
   const { name: known } = machineNamed(name);

@@ -136,7 +136,7 @@ export function parseParameters(json: unknown, path: string): ParameterFile {
 /** A preset by its name; BAD_FLAG for one that there is not. */
 export function machineNamed(name: string): Machine {
   const file = MACHINE_FILES.find((of) => of.name === name);
-  if (file === undefined) throw new TilewireError('BAD_FLAG', 'unknown machine', { path: '--machine', actual: name, fix: `use one of ${MACHINE_FILES.map((of) => of.name).join(', ')}, or a file: --machine FILE.json` });
+  if (file === undefined) throw new TilewireError('BAD_FLAG', 'unknown machine', { path: '--machine', actual: name, fix: `use one of ${MACHINE_FILES.map((of) => of.name).join(', ')}, this (after \`tilewire doctor --calibrate\`), or a file: --machine FILE.json` });
   return valuesOf(file);
 }
 

@@ -5,12 +5,12 @@ import { PAPER_PARAMETER_FILE, parametersOn, settingsOf, valuesOf, type Arbitrat
 import { Subject } from '../model/subject.ts';
 import { explainTable, type ExplainMap, type ExplainReport } from '../report/explain-table.ts';
 import { reportToJson } from '../report/json.ts';
-import { resolveDraft } from '../spec/resolve.ts';
+import { resolveModelled } from '../spec/resolve.ts';
 import { specRequest, type SpecFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
 import { modelConfig } from './run.ts';
-import { endAtOnceOnSignals, machineOf } from './simulate.ts';
+import { checkSize, endAtOnceOnSignals, machineOf, rowsFlag, slabsOf } from './simulate.ts';
 
 export interface ExplainFlags extends SpecFlags {
   readonly schedule?: string;
@@ -38,13 +38,11 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   if (policy === undefined) throw new TilewireError('BAD_FLAG', 'no schedule with a critical path', { path: '--schedule', actual: schedule, limit: Object.keys(POLICIES).join(', '), fix: 'name one of them; `tilewire model --schedule all` compares all schedules' });
   const file = json === undefined ? null : claimReportFile(json, force);
   const machine = machineOf(machineName, topology);
-  const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, modelConfig(shape)), operands: 'normal' });
+  const { name, gemm, devices, chunk } = resolveModelled(specRequest(shape, modelConfig(shape)));
   if (devices < 2) throw new TilewireError('BAD_FLAG', 'one device has nobody to wait for', { path: '--devices', actual: devices, limit: 'at least 2', fix: 'explain a run of several devices' });
   const set = parametersOn(machine, PAPER_PARAMETER_FILE);
   const [values, parameters] = [valuesOf(machine), valuesOf(set)];
-  const slabsOf = (m: number, k: number, tileM = parameters.tileM, tileN = parameters.tileN): number => Math.ceil(m / tileM) * Math.ceil(gemm.n / tileN) * Math.ceil(k / parameters.tileK);
-  const slabs = devices * slabsOf(gemm.m, gemm.k);
-  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to trace', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles on ${devices} devices`, limit: MOST_SLABS, fix: 'explain fewer rows or devices' });
+  checkSize({ gemm, devices, machine: values, parameters, rowsFlag: rowsFlag(shape), mostSlabs: MOST_SLABS, simulated: devices });
   endAtOnceOnSignals();
   const progress = progressLine();
   progress.show({ step: 'tracing', done: 0, total: 3 });
@@ -55,7 +53,7 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   const mapOf = (x: ExplainMap['x'], y: ExplainMap['y'], at: Parameters<typeof crossover>[3]): ExplainMap => {
     const cells = y.values.flatMap((row) => x.values.flatMap((column): CrossoverCell[] => {
       const { shape: { m, kTotal, devices: count }, parameters: { tileM, tileN } } = at(column, row);
-      return slabsOf(m, Math.ceil(kTotal / count), tileM, tileN) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
+      return slabsOf({ m, n: gemm.n, k: Math.ceil(kTotal / count) }, { ...parameters, tileM, tileN }) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
     }));
     return { x, y, cells };
   };

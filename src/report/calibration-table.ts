@@ -1,7 +1,7 @@
 // What `tilewire doctor --calibrate` measured, as text: every figure with its unit, samples, spread and the timer that it was taken with, those
 // below what the timer resolves marked; then the machine that the model makes of them, each number with its source.
 import type { MachineFile } from '../model/machine.ts';
-import { counts, fastest, medianMs, shortestMs, spreadOf, type Calibration, type Timing } from '../tune/calibration.ts';
+import { counts, fastest, medianMs, shortestMs, spreadOf, unsure, type Calibration, type Timing } from '../tune/calibration.ts';
 import { nameOf, type TimerFacts } from '../tune/tiles-report.ts';
 import { formatBytes, formatMs, threeDigits } from '../units.ts';
 import { aligned } from './table.ts';
@@ -21,7 +21,7 @@ export function calibrationTable(calibration: Calibration): string {
     rowOf('copy', perMs(2 * bytes, transfer), transfer),
     rowOf('update', `${threeDigits((2 * medianMs(update)) / medianMs(transfer))} accesses`, update),
     rowOf('dispatch', `${threeDigits(medianMs(dispatch) * 1000)} µs`, dispatch),
-    ['workgroups', concurrency.workgroups === null ? DASH : String(concurrency.workgroups), formatMs(concurrency.allMs), '5', 'least', formatMs(concurrency.oneMs), steps(concurrency.timer)],
+    ['workgroups', concurrency.workgroups === null ? DASH : String(concurrency.workgroups), formatMs(concurrency.allMs), String(concurrency.tries), 'least', formatMs(concurrency.oneMs), steps(concurrency.timer)],
   ];
   const below = [transfer, update, dispatch].some((timing) => !counts(timing)) || concurrency.workgroups === null;
   const tried = gemm.candidates.filter(({ fate }) => fate.kind !== 'skipped');
@@ -30,10 +30,15 @@ export function calibrationTable(calibration: Calibration): string {
     `copy        bytes read and written by the transfer kernel, ${formatBytes(bytes)} from one buffer to another; all elements right, before and after`,
     'update      what the near-memory kernel takes to add as many bytes, in plain accesses to them: 2 x its time over that of the copy; likewise',
     'dispatch    wall time of one of many with hardly any work',
-    `workgroups  that keep a core busy and take hardly longer than one (least times of 5): one more takes ${threeDigits(concurrency.moreMs / concurrency.oneMs)} times as long`,
+    `workgroups  that keep a core busy and take hardly longer than one (least of ${concurrency.tries} times each): one more takes ${threeDigits(concurrency.moreMs / concurrency.oneMs)} times as long`,
     ...(below ? ['!           below what the timer resolves: not used'] : []),
   ];
-  return [...aligned(rows), '', ...notes.map((line) => `  ${line}`), '', `  ${verified} elements of both kernels compared`, ...gemm.notes.map((note) => `  note: ${note}`)].join('\n');
+  const doubtful = unsure(calibration);
+  const remarks = [
+    ...(doubtful.length > 0 ? [`unsure: samples of ${doubtful.join(', ')} lie far apart, as where other programs are at work; calibrate again when it is quiet`] : []),
+    `${verified} elements of each of both kernels compared with the right result`,
+  ];
+  return [...aligned(rows), '', ...notes.map((line) => `  ${line}`), '', ...remarks.map((line) => `  ${line}`), ...gemm.notes.map((note) => `  note: ${note}`)].join('\n');
 }
 
 function rowOf(name: string, figure: string, timing: Timing): string[] {

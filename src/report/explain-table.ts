@@ -4,6 +4,7 @@ import { byCause, type Breakdown, type CrossoverCell, type PathCause, type PathS
 import type { MachineFile, ParameterFile } from '../model/machine.ts';
 import { formatMs } from '../units.ts';
 import type { Term } from './figures.ts';
+import { parametersLine } from './model-table.ts';
 import { aligned } from './table.ts';
 
 export interface ExplainMap {
@@ -59,7 +60,7 @@ export function explainTable({ name, schedule, devices, parameters: { machine, p
   return [
     `why ${schedule} takes its time: ${name}, modelled, nothing of it measured`,
     `  machine     ${machine.name}: ${machine.about}`,
-    `  parameters  set ${parameters.name}; \`tilewire paper\` prints it with its sources`,
+    `  parameters  ${parametersLine(machine, parameters)}`,
     '',
     `device ${device}, the last to finish: ${time(total)} by cause, means over the workgroups that its CUs hold`,
     ...explained(BREAKDOWN_TERMS.map(({ key, name: cause, definition }) => [cause, breakdown[key], definition]), total),

@@ -21,6 +21,8 @@ export interface Concurrency {
   readonly oneMs: number;
   readonly allMs: number;
   readonly moreMs: number;
+  /** Samples of each, of which the least counts. */
+  readonly tries: number;
   readonly timer: TimerFacts;
 }
 
@@ -53,6 +55,15 @@ export const counts = (timing: Timing): boolean => shortestMs(timing) >= timing.
 /** The fastest kernel whose every element was found right; undefined where none could be timed. */
 export const fastest = ({ candidates }: Contest): (CandidateResult & { gflops: number; spread: number | null }) | undefined =>
   candidates.find((of): of is CandidateResult & { gflops: number } => of.rank === 1 && of.verified && of.gflops !== null);
+
+/** A spread above it says that other programs were at work. */
+const UNSURE_SPREAD = 0.2;
+
+/** The figures whose samples are too far apart to be sure of. */
+export function unsure({ gemm, transfer, update, dispatch }: Calibration): string[] {
+  const spreads = { GEMM: fastest(gemm)?.spread ?? 0, copy: spreadOf(transfer), update: spreadOf(update), dispatch: spreadOf(dispatch) };
+  return Object.entries(spreads).flatMap(([name, spread]) => (spread > UNSURE_SPREAD ? [name] : []));
+}
 
 /** What of the calibration has no figure that counts, and is needed for a machine. */
 export function missing({ gemm, transfer }: Calibration): string[] {

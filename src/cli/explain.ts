@@ -53,7 +53,8 @@ export async function explainCommand(flags: ExplainFlags): Promise<void> {
   const mapOf = (x: ExplainMap['x'], y: ExplainMap['y'], at: Parameters<typeof crossover>[3]): ExplainMap => {
     const cells = y.values.flatMap((row) => x.values.flatMap((column): CrossoverCell[] => {
       const { shape: { m, kTotal, devices: count }, parameters: { tileM, tileN } } = at(column, row);
-      return slabsOf({ m, n: gemm.n, k: Math.ceil(kTotal / count) }, { ...parameters, tileM, tileN }) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
+      // Each device needs at least one column of A.
+      return count > kTotal || slabsOf({ m, n: gemm.n, k: Math.ceil(kTotal / count) }, { ...parameters, tileM, tileN }) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
     }));
     return { x, y, cells };
   };

@@ -83,5 +83,5 @@ function mapLines({ x, y, cells }: ExplainMap, schedule: string): string[] {
     const cell = cells.find((of) => of.x === column && of.y === row);
     return cell === undefined ? '–' : `${cell.speedup.toFixed(3)} ${SIGN[cell.verdict]}`;
   };
-  return [`${schedule} over sequential, all-gather included, by ${y.name} (down) and ${x.name} (across): + wins, = within 2 %, - loses, – more than is simulated here`, ...aligned([['', ...x.values.map(String)], ...y.values.map((row) => [String(row), ...x.values.map((column) => at(column, row))])])];
+  return [`${schedule} over sequential, all-gather included, by ${y.name} (down) and ${x.name} (across): + wins, = within 2 %, - loses, – not simulated here: more than there is time for, or more devices than columns of A`, ...aligned([['', ...x.values.map(String)], ...y.values.map((row) => [String(row), ...x.values.map((column) => at(column, row))])])];
 }

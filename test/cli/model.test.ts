@@ -179,7 +179,7 @@ test('what WebGPU could not run is modelled, and run refuses it', () => {
     [['--model', 'mt-nlg', '--layer', 'fc2', '--tp', '128'], 'from 1 to 64'],
   ];
   for (const [shape, limit] of shapes) {
-    refused(['run', ...shape], limit);
+    refused(['run', ...shape, '--operands', 'normal'], limit);
     expect(modelled(...shape).cases[0]!.timeUs).toBeGreaterThan(0);
   }
   expect(tilewire('explain', '--m', '256', '--n', '128', '--k', '64', '--devices', '100')).toMatchObject({ status: 0, stdout: expect.stringContaining('256x128x64 on 100') });

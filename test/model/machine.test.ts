@@ -56,7 +56,7 @@ describe('machines', () => {
     const own: MachineFile = { ...MACHINE_FILES[0]!, parameters: { launchNs } };
     expect(parametersOn(own, PAPER_PARAMETER_FILE)).toEqual({ ...PAPER_PARAMETER_FILE, launchNs });
     expect(parametersOn(MACHINE_FILES[0]!, PAPER_PARAMETER_FILE)).toEqual(PAPER_PARAMETER_FILE);
-    expect(valuesOf(own)).toEqual(valuesOf(MACHINE_FILES[0]!));
+    expect(valuesOf(own)).toStrictEqual(valuesOf(MACHINE_FILES[0]!));
     expect(settingsOf(valuesOf(own), valuesOf(parametersOn(own, PAPER_PARAMETER_FILE)), 'mca').launchPs).toBe(7_000_000);
     expect(() => parseMachine({ ...own, parameters: { tileM: launchNs } }, 'x')).toThrow(/tileM/);
     for (const { name, parameters } of MACHINE_FILES) expect([name, parameters]).toEqual([name, undefined]);

@@ -32,12 +32,13 @@ export async function calibrate(gpu: Gpu, { bytes, samples, timerStepNs, progres
   const timer = await SliceTimer.create(gpu, arena, timerStepNs);
   const clock = await SliceTimer.create(gpu, arena, null);
   try {
-    progress('workgroups at one time', 0, 4);
-    const concurrency = await concurrencyOf(gpu, arena, timer);
-    progress('dispatches', 1, 4);
+    // First what may be refused.
+    progress('copies and updates', 0, samples);
+    const memories = await memoryTimings(gpu, arena, timer, bytes, samples, (round) => progress('copies and updates', round, samples));
+    progress('dispatches', 0, 1);
     const dispatched = await dispatchTiming(gpu, clock, samples);
-    progress('copies and updates', 2, 4);
-    const memories = await memoryTimings(gpu, arena, timer, bytes, samples, (round) => progress('copies and updates', 2 + (2 * round) / samples, 4));
+    progress('workgroups at one time', 0, 1);
+    const concurrency = await concurrencyOf(gpu, arena, timer);
     gpu.check();
     return { ...memories, dispatch: dispatched, concurrency };
   } finally {
@@ -141,9 +142,9 @@ const LANES = 256;
 const MOST_WORKGROUPS = 4096;
 const MOST_ROUNDS = 2 ** 26;
 /** Samples of which the least counts: other programs can only add time. */
-const TRIES = 9;
+const TRIES = 25;
 /** So much longer than one alone is two on one core. */
-const TWICE = 1.5;
+const TWICE = 1.7;
 
 async function concurrencyOf(gpu: Gpu, arena: Arena, timer: SliceTimer): Promise<Concurrency> {
   const lanes = Math.min(LANES, gpu.limits.maxComputeInvocationsPerWorkgroup, gpu.limits.maxComputeWorkgroupSizeX);

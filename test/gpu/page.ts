@@ -123,7 +123,7 @@ const hooks = {
   calibrateWrong: (label: string, find: string, replacement: string) =>
     scoped(async (gpu) => {
       try {
-        await calibrate(sabotaged(gpu, label, find, replacement), { bytes: 2 ** 20, samples: 1, timerStepNs: null, progress: () => {} });
+        await calibrate(sabotaged(gpu, label, find, replacement), { bytes: 2 ** 20, samples: 1, timerStepNs: 1, progress: () => {} });
         return null;
       } catch (error) {
         return error instanceof TilewireError ? error.toRecord() : String(error);

@@ -9,12 +9,12 @@ import { runsExplainedTable } from '../report/explained-run-table.ts';
 import { explainHtml } from '../report/explain-html.ts';
 import { explainTable } from '../report/explain-table.ts';
 import { reportToJson } from '../report/json.ts';
-import { resolveDraft } from '../spec/resolve.ts';
+import { resolveModelled } from '../spec/resolve.ts';
 import { specRequest, type SpecFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
 import { modelConfig, readText, refuseBeside, remarksOn } from './run.ts';
-import { endAtOnceOnSignals, machineOf } from './simulate.ts';
+import { endAtOnceOnSignals, machineOf, rowsFlag } from './simulate.ts';
 
 export interface ExplainFlags extends SpecFlags {
   readonly schedule?: string;
@@ -30,30 +30,30 @@ export interface ExplainFlags extends SpecFlags {
 /** Draws the charts; bundled beside the CLI. */
 const chartsFile = fileURLToPath(new URL('./explain-charts.js', import.meta.url));
 
-export async function explainCommand(flags: ExplainFlags): Promise<void> {
+export function explainCommand(flags: ExplainFlags): void {
   const { schedule = 't3-mca', machine: machineName = 'paper', topology, run, json, html, force = false, ...shape } = flags;
   explainedPolicy(schedule);
   const files = { json: json === undefined ? null : claimReportFile(json, force), html: html === undefined ? null : claimReportFile(html, force, '--html') };
   const machine = machineOf(machineName, topology);
   const progress = progressLine();
-  const report = run === undefined ? await explainShape(shape, schedule, machine, progress) : explainRuns(run, shape, schedule, machine, progress);
+  const report = run === undefined ? explainShape(shape, schedule, machine, progress) : explainRuns(run, shape, schedule, machine, progress);
   progress.clear();
   process.stdout.write(`${'runs' in report ? runsExplainedTable(report) : explainTable(report)}\n`);
   files.json?.write(reportToJson(report));
   files.html?.write(explainHtml(report, fs.readFileSync(chartsFile, 'utf8')));
 }
 
-async function explainShape(shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): Promise<ExplainReport> {
+function explainShape(shape: SpecFlags, schedule: string, machine: MachineFile, progress: ReturnType<typeof progressLine>): ExplainReport {
   const config = modelConfig(shape);
-  const draft = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
-  for (const remark of remarksOn(config.config, shape, draft.devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
-  const refused = unexplained(draft);
+  const explained = resolveModelled(specRequest(shape, config));
+  for (const remark of remarksOn(config.config, shape, explained.devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
+  const refused = unexplained(explained, machine);
   if (refused !== null) {
     const { what, flag, ...more } = refused;
-    throw new TilewireError('BAD_FLAG', what, { path: flag === 'devices' ? '--devices' : shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', ...more });
+    throw new TilewireError('BAD_FLAG', what, { path: flag === 'devices' ? '--devices' : rowsFlag(shape), ...more });
   }
   endAtOnceOnSignals();
-  return explainRecord(draft, schedule, machine, (step, done, total) => progress.show({ step, done, total }));
+  return explainRecord(explained, schedule, machine, (step, done, total) => progress.show({ step, done, total }));
 }
 
 /** Every run of a report that --json wrote; shape and all are the file's. */

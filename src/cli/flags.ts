@@ -6,6 +6,7 @@ import { TilewireError } from '../errors.ts';
 import type { SpecRequest } from '../spec/resolve.ts';
 import { parseVariation, type Variations } from '../tune/candidates.ts';
 import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
+import { EMULATED, MODELLED } from '../spec/scope.ts';
 import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile, Triggers } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
 import type { Backend } from '../verify/run-report.ts';
@@ -141,7 +142,7 @@ export const seedFlag = () => integer('--seed <NUMBER>', '--seed', 'seed of gene
 export const specFlag = () => text('--spec <FILE>', '--spec', 'replay the resolved Spec of an earlier --json, or all its runs; excludes every flag above but --baseline and --check, and --a and --b, which it needs for a run of such files');
 
 /** @param only names of the flags that the command takes; all unless told */
-export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)[]): Command {
+export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)[], scope = EMULATED): Command {
   const flags = [
     text('--model <NAME>', '--model', 'model of the zoo below; gives m, n and k together with --layer and --tp'),
     text('--config <FILE>', '--config', "a Hugging Face config.json, or the folder that holds it: a model of your own instead of the zoo's"),
@@ -151,7 +152,7 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     integer('--m <ROWS>', '--m', 'rows of A and of C'),
     integer('--n <COLUMNS>', '--n', 'columns of B and of C'),
     integer('--k <LENGTH>', '--k', 'length of the dot products PER DEVICE'),
-    integer('--devices <COUNT>', '--devices', 'emulated devices, 1 to 64'),
+    integer('--devices <COUNT>', '--devices', `devices to ${scope.verb}, 1 to ${scope.devices}`),
     word('--collective <NAME>', '--collective', ['reduce-scatter'], 'what is done to the partial outputs (default: reduce-scatter)'),
     word('--algorithm <NAME>', '--algorithm', ['ring', 'direct'], 'how the partial outputs travel: ring or direct (default: ring)'),
     word('--operands <KIND>', '--operands', ['exact', 'normal', 'trained'], "exact: small integers, tolerance zero; normal: near-normal reals; trained: a trained Transformer's FC-2, which gives the shape (default: exact)"),
@@ -261,12 +262,12 @@ export function addTilesFlags(command: Command): Command {
 const MODEL_SPEC_FLAGS = ['model', 'config', 'layer', 'tp', 'tokens', 'm', 'n', 'k', 'devices', 'chunk'] as const satisfies readonly (keyof SpecFlags)[];
 
 const machineFlags = (): Option[] => [
-  text('--machine <NAME|FILE>', '--machine', 'one of `tilewire model --help`, or FILE.json with one of your own (default: paper)'),
+  text('--machine <NAME|FILE>', '--machine', 'one of `tilewire model --help`, this (what `tilewire doctor --calibrate` measured here), or FILE.json with one of your own (default: paper)'),
   word('--topology <NAME>', '--topology', ['ring', 'fully-connected', 'switch', 'two-level'], "how its devices are linked (default: the machine's own)"),
 ];
 
 export function addModelFlags(command: Command): Command {
-  addSpecFlags(command, MODEL_SPEC_FLAGS);
+  addSpecFlags(command, MODEL_SPEC_FLAGS, MODELLED);
   const own = [
     text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
     ...machineFlags(),
@@ -277,7 +278,7 @@ export function addModelFlags(command: Command): Command {
 }
 
 export function addExplainFlags(command: Command): Command {
-  addSpecFlags(command, MODEL_SPEC_FLAGS);
+  addSpecFlags(command, MODEL_SPEC_FLAGS, MODELLED);
   const own = [
     text('--run <FILE>', '--run', 'explain the measured runs of a report that `run --json` or `start --json` wrote, instead of a shape: why each took its time as measured, as replayed, and what the model says of the same shape'),
     text('--schedule <NAME>', '--schedule', 't3, t3-mca or t3-compute-first (default: t3-mca)'),
@@ -297,6 +298,8 @@ export function addPaperFlags(command: Command): Command {
     .addOption(text('--html <FILE>', '--html', 'also draw speedups and DRAM traffic to FILE: one page that needs no network'))
     .addOption(option('--force', 'let --json and --html replace existing files'));
 }
+
+export const calibrateFlag = () => option('--calibrate', 'also measure GEMM rate, copies, near-memory updates and dispatches, and keep them as machine `this` (a minute or two)');
 
 /** The given flags as a request, with what was read from the files that they name. */
 export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' | 'files' | 'config' | 'foreign'> = {}): SpecRequest {

@@ -5,7 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT_OF, TilewireError } from '../errors.ts';
-import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addExplainFlags, addModelFlags, addPaperFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
+import { addBrowserFlags, addInstrumentFlags, addLimitFlags, addExplainFlags, addModelFlags, addPaperFlags, addReportFlags, addSpecFlags, addTilesFlags, cacheFlag, calibrateFlag, checkFlag, seedFlag, specFlag } from './flags.ts';
 import { manual } from './manual.ts';
 
 function commandLine(finish: (exitCode: number) => void): Command {
@@ -81,6 +81,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
     });
 
   addBrowserFlags(addReportFlags(program.command('doctor').summary('what browser and adapter were found, and what was tried').description(manual.doctor.what)))
+    .addOption(calibrateFlag())
     .usage('[flags]')
     .addHelpText('after', manual.doctor.more)
     .action(async (flags) => finish(await (await import('./doctor.ts')).doctorCommand(flags)));

@@ -200,6 +200,7 @@ Machines:
   paper          the machine of T3's evaluation (ASPLOS 2024)
   paper-2x-cu    the same with twice the CUs
   mi210, mi300x, a100, h100, h200, b200
+  this           the local adapter, as \`tilewire doctor --calibrate\` measured it last
   FILE.json      one of your own: --machine-schema prints its JSON Schema; each number is {"value": …, "source": "…"}
 
 Schedules (how each one's time comes about is printed with it; * marks those that are put together from parts):
@@ -216,12 +217,14 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
   ideal-nmc              the same with updates at memory
 
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
-assumption. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
+assumption. A machine may have elementBytes, updateFactor, cuCopyGBs and launchNs of its own, under "parameters", where they
+were measured on it; --json holds what was used. Shapes are not bounded by what one GPU could run. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8
   tilewire model --model llama-70b --layer fc2 --schedule all --json model.json
   tilewire model --m 4096 --n 4096 --k 512 --devices 8 --machine mine.json --topology switch
+  tilewire model --machine this --m 256 --n 4256 --k 2128 --devices 8
   tilewire model --machine-schema
 ${ZOO}${EXIT_CODES}`,
   },
@@ -277,10 +280,19 @@ ${EXIT_CODES}`,
   doctor: {
     what: 'Say which browser, adapter, features, limits and timer resolution were found, and everything that was tried to find them.\nCandidates: --browser (which excludes the others), PUPPETEER_EXECUTABLE_PATH, an installed Chrome or Chromium, puppeteer\'s\ncache, the packaged Chromium (Linux x64; unpacked once into $XDG_CACHE_HOME/tilewire or ~/.cache/tilewire). With --backend node:\nwhat the system\'s Vulkan (Metal, Direct3D) offers to npm webgpu, then the SwiftShader of the packaged Chromium.',
     more: `
+--calibrate makes a machine of this adapter for \`tilewire model --machine this\` and \`tilewire explain --machine this\`, in the cache
+folder, one for each adapter and browser; of several the last counts. It measures, in many samples well above the timer's
+resolution, the GEMM rate of the fastest kernel that run would choose (f32, all elements right), the copy and the
+near-memory update of the emulation's own kernels (all elements right, before and after), a dispatch, and how many workgroups
+run at one time. What cannot be measured on one GPU is an assumption and says so: a link is a copy between two of its
+buffers; WebGPU tells neither clock nor cache. A software adapter has cores, not CUs, and is as fast as other programs let it
+be: the spread is printed. Exit status 1: no rate, or a kernel that is wrong, which has none.
+
 Examples:
   tilewire doctor
   tilewire doctor --browser /usr/bin/chromium --require-hardware
   tilewire doctor --backend node
+  tilewire doctor --calibrate --json this.json
 ${EXIT_CODES}`,
   },
 };

@@ -1,17 +1,18 @@
 // `tilewire model`: one shape under several schedules on the virtual clock of a described machine. No browser, no GPU.
 import { TilewireError } from '../errors.ts';
-import { machineJsonSchema, PAPER_PARAMETER_FILE, valuesOf, type MachineFile } from '../model/machine.ts';
+import { machineJsonSchema, PAPER_PARAMETER_FILE, parametersOn, valuesOf, type MachineFile } from '../model/machine.ts';
 import { runSchedule, SCHEDULES } from '../model/schedules.ts';
 import { Subject } from '../model/subject.ts';
 import { reportToJson } from '../report/json.ts';
 import { modelCase, type Against, type ModelReport } from '../report/model-record.ts';
 import { modelTable } from '../report/model-table.ts';
-import { resolveDraft } from '../spec/resolve.ts';
+import { resolveModelled } from '../spec/resolve.ts';
+import { MODELLED } from '../spec/scope.ts';
 import { specRequest, type SpecFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
 import { modelConfig, remarksOn } from './run.ts';
-import { endAtOnceOnSignals, machineOf } from './simulate.ts';
+import { checkSize, endAtOnceOnSignals, machineOf, rowsFlag } from './simulate.ts';
 
 export interface ModelFlags extends SpecFlags {
   /** Separated by commas. */
@@ -26,7 +27,7 @@ export interface ModelFlags extends SpecFlags {
 const ALL = 'all';
 const FIVE = ['sequential', 't3', 't3-mca', 'ideal-overlap', 'ideal-nmc'] as const;
 
-/** Slabs that a GEMM computes, over all devices that are simulated: about a microsecond each. */
+/** One device stands for all. */
 const MOST_SLABS = 2 ** 26;
 
 export async function modelCommand(flags: ModelFlags): Promise<void> {
@@ -39,14 +40,13 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const file = json === undefined ? null : claimReportFile(json, force);
   const machine = machineOf(machineName, topology);
   const config = modelConfig(shape);
-  // No operands are made: nothing is to be proven of them.
-  const { name, gemm, devices, chunk } = await resolveDraft({ ...specRequest(shape, config), operands: 'normal' });
-  for (const remark of remarksOn(config.config, shape, devices)) process.stderr.write(`tilewire: note: ${remark}\n`);
+  const { name, gemm, devices, chunk } = resolveModelled(specRequest(shape, config));
+  for (const remark of remarksOn(config.config, shape, devices, MODELLED)) process.stderr.write(`tilewire: note: ${remark}\n`);
 
   const values = valuesOf(machine);
-  const parameters = valuesOf(PAPER_PARAMETER_FILE);
-  const slabs = Math.ceil(gemm.m / parameters.tileM) * Math.ceil(gemm.n / parameters.tileN) * Math.ceil(gemm.k / parameters.tileK);
-  if (slabs > MOST_SLABS) throw new TilewireError('BAD_FLAG', 'this GEMM would take minutes to simulate', { path: shape.tokens === undefined && shape.model === undefined && shape.config === undefined ? '--m' : '--tokens', actual: `${slabs} slabs of tiles`, limit: MOST_SLABS, fix: 'model fewer rows: a step looks the same' });
+  const set = parametersOn(machine, PAPER_PARAMETER_FILE);
+  const parameters = valuesOf(set);
+  checkSize(rowsFlag(shape), { gemm, devices, machine: values, parameters, mostSlabs: MOST_SLABS, simulated: 1 });
 
   const subject = new Subject({ m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk }, { machine: values, parameters, fold: true });
   endAtOnceOnSignals();
@@ -66,7 +66,7 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
     }
   });
   progress.clear();
-  const report: ModelReport = { version: 1, name, gemm, devices, chunk, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, cases };
+  const report: ModelReport = { version: 1, name, gemm, devices, chunk, parameters: { machine, parameters: set }, cases };
   process.stdout.write(`${modelTable(report)}\n`);
   file?.write(reportToJson(report));
 }

@@ -9,6 +9,7 @@ import type { DeviceSlices } from '../host/operand-files/slice.ts';
 import { readTrained, trainedSlices } from '../host/trained.ts';
 import { specsFromJson } from '../report/json.ts';
 import { splitSubLayer } from '../spec/hf-config.ts';
+import { EMULATED } from '../spec/scope.ts';
 import { kernelHash } from '../spec/kernel-sources.ts';
 import { sha256Hex } from '../spec/parse.ts';
 import { resolveDraft, subLayerAsked } from '../spec/resolve.ts';
@@ -65,8 +66,8 @@ export function modelConfig({ config }: SpecFlags): { config?: ModelConfig } {
 }
 
 /** What the config leaves open and how it was taken: nothing is assumed silently. */
-export function remarksOn(config: ModelConfig | undefined, { layer }: SpecFlags, devices: number): readonly string[] {
-  return config === undefined ? [] : splitSubLayer(subLayerAsked(config, layer), devices).notes;
+export function remarksOn(config: ModelConfig | undefined, { layer }: SpecFlags, devices: number, scope = EMULATED): readonly string[] {
+  return config === undefined ? [] : splitSubLayer(subLayerAsked(config, layer), devices, scope).notes;
 }
 
 interface ReadOperands {

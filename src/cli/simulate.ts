@@ -1,11 +1,27 @@
-// What the commands of the model share: a machine by its name or file, progress, and an end by Ctrl-C. A simulation holds the thread from
+// What the commands of the model share: a machine by its name or file, what is too large for them, and an end by Ctrl-C. A simulation holds the thread from
 // its beginning to its end, so no handler of a signal would be heard until then: the system's own takes their place.
 import fs from 'node:fs';
 import { TilewireError } from '../errors.ts';
+import { keptMachine } from '../host/machine-cache.ts';
 import { MACHINE_FILES, machineNamed, machineSchema, type MachineFile } from '../model/machine.ts';
+import { sizeProblem, type Simulated } from '../model/size.ts';
+import type { SpecFlags } from './flags.ts';
+
+const THIS = 'this';
 
 export function endAtOnceOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.removeAllListeners(signal);
+}
+
+/** The flag that sets the rows of the shape. */
+export const rowsFlag = ({ tokens, model, config }: SpecFlags): string => (tokens === undefined && model === undefined && config === undefined ? '--m' : '--tokens');
+
+/** Refuses what a simulation is too large for. @throws BAD_FLAG that blames the flag of the rows */
+export function checkSize(path: string, simulated: Simulated): void {
+  const problem = sizeProblem(simulated);
+  if (problem === null) return;
+  const { what, ...fields } = problem;
+  throw new TilewireError('BAD_FLAG', what, { path, ...fields });
 }
 
 /** The machine of --machine, its devices linked as --topology says. */
@@ -14,8 +30,13 @@ export function machineOf(name: string, topology?: MachineFile['topology']['valu
   return topology === undefined ? found : { ...found, topology: { value: topology, source: '--topology' } };
 }
 
-/** A preset, or a file of one's own: whatever ends in .json or names a folder. */
+/** A preset, the adapter that was calibrated last, or a file of one's own: whatever ends in .json or names a folder. */
 function machineFrom(name: string): MachineFile {
+  if (name === THIS) {
+    const { machine, count } = keptMachine();
+    if (count > 1) process.stderr.write(`tilewire: note: ${count} adapters were calibrated; this is the last one: ${machine.about}\n`);
+    return machine;
+  }
   if (/\.json$/i.test(name) || /[\\/]/.test(name)) return readMachine(name);
   // Blames an unknown name.
   const { name: known } = machineNamed(name);
@@ -33,36 +54,15 @@ function readMachine(file: string): MachineFile {
     throw refuse(error instanceof SyntaxError ? 'this file is not JSON' : 'this file cannot be read', error instanceof Error ? error.message : String(error));
   }
   const parsed = machineSchema.safeParse(json);
-  const issues = parsed.success
-    ? beyond(parsed.data)
-    : parsed.error.issues.map(({ path, message }): Issue => ({ path: path.map(String).join('.') || '(top)', actual: shown(found(json, path)), limit: message }));
+  if (parsed.success) return parsed.data;
+  const issues = parsed.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.') || '(top)', actual: shown(found(json, path)), limit: message }));
   const [first, ...others] = issues;
-  if (parsed.success && first === undefined) return parsed.data;
   throw new TilewireError('BAD_FILE', `this is not a machine: ${issues.length} ${issues.length === 1 ? 'issue' : 'issues'}`, {
     path: `${file} ${first!.path}`,
     actual: first!.actual,
     limit: first!.limit,
     lines: others.map(({ path, actual, limit }) => `${path}: found ${actual}, limit ${limit}`),
     fix: FIX,
-  });
-}
-
-interface Issue {
-  readonly path: string;
-  readonly actual: string;
-  readonly limit: string;
-}
-
-/** Within them the clock, whole picoseconds up to 2^53, has room for every shape of the zoo, and a host for the CUs. Machines that exist lie far inside. */
-const RANGES = {
-  cus: [1, 2 ** 16], clockGHz: [0.01, 1000], flopsPerClockPerCu: [16, 2 ** 24], memoryGBs: [0.01, 1e6], linkGBs: [0.01, 1e6], linkLatencyNs: [0, 1e9], nodeGBs: [0.01, 1e6],
-} as const satisfies { readonly [K in keyof MachineFile]?: readonly [number, number] };
-
-function beyond(machine: MachineFile): Issue[] {
-  return (Object.keys(RANGES) as (keyof typeof RANGES)[]).flatMap((name) => {
-    const [least, most] = RANGES[name];
-    const { value } = machine[name];
-    return value >= least && value <= most ? [] : [{ path: `${name}.value`, actual: String(value), limit: `${least}..${most}` }];
   });
 }
 

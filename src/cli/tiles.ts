@@ -157,7 +157,7 @@ function bestOf({ candidates }: Contest, list: readonly Candidate[]): Candidate[
   });
 }
 
-function limitsOf({ facts }: Session): TileLimits {
+export function limitsOf({ facts }: Session): TileLimits {
   const names = Object.keys(BASE_LIMITS) as (keyof TileLimits)[];
   return Object.fromEntries(names.map((name) => [name, facts.limits[name] ?? BASE_LIMITS[name]])) as unknown as TileLimits;
 }

@@ -9,7 +9,7 @@ import { SHADERS } from '../gpu/shaders.ts';
 import type { Chunk } from '../plan/tiling.ts';
 import { fillOperand, MATRIX, operandValue, type OperandStream } from '../spec/operands.ts';
 import type { SpecDraft } from '../spec/spec.ts';
-import { MAX_DEVICES } from '../spec/zoo.ts';
+import { EMULATED } from '../spec/scope.ts';
 import { generatorOf, matrixFill } from './operands.ts';
 
 /** Encodes the epilogue of a rectangle of C that lies in `values`, from element `first` on, rows `stride` apart. */
@@ -34,7 +34,7 @@ export class EpilogueValues {
 
   /** Streams that no device's operands use. */
   #stream(what: 'bias' | 'residual'): OperandStream {
-    return { seed: this.#spec.seed, device: MAX_DEVICES, matrix: what === 'bias' ? MATRIX.a : MATRIX.b };
+    return { seed: this.#spec.seed, device: EMULATED.devices, matrix: what === 'bias' ? MATRIX.a : MATRIX.b };
   }
 
   /** Whether C is anything else than A·B. */

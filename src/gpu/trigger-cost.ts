@@ -18,6 +18,17 @@ const ROUNDS = 9;
 const COUNTER_BYTES = 4096;
 
 export async function measureTriggerCost(gpu: Gpu): Promise<TriggerCost> {
+  const { readback, direct, indirect, look } = await triggerCostSamples(gpu, KINDS, DISPATCHES, ROUNDS);
+  // Minima of interleaved rounds: other programs can only add time.
+  const least = (samples: readonly number[]): number => Math.min(...samples);
+  return { readbackUs: least(readback), directUs: least(direct), indirectUs: least(indirect), lookUs: least(look) };
+}
+
+const KINDS = ['direct', 'indirect', 'look', 'readback'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Of each kind, by round, µs: of one readback, and of one dispatch or look out of `dispatches`. */
+export async function triggerCostSamples<K extends Kind>(gpu: Gpu, wanted: readonly K[], dispatches: number, rounds: number): Promise<Record<K, number[]>> {
   const arena = new Arena(gpu);
   try {
     const { device } = gpu;
@@ -30,7 +41,7 @@ export async function measureTriggerCost(gpu: Gpu): Promise<TriggerCost> {
     const staging = arena.buffer('staging', COUNTER_BYTES, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
     const words = new Uint32Array(items.size / 4);
 
-    /** Wall time of DISPATCHES times what is encoded, µs each. */
+    /** Wall time of `dispatches` times what is encoded, µs each. */
     const timed = async (encode: (encoder: GPUCommandEncoder) => void): Promise<number> => {
       await gpu.idle();
       const start = performance.now();
@@ -38,12 +49,12 @@ export async function measureTriggerCost(gpu: Gpu): Promise<TriggerCost> {
       encode(encoder);
       device.queue.submit([encoder.finish()]);
       await gpu.idle();
-      return ((performance.now() - start) * 1000) / DISPATCHES;
+      return ((performance.now() - start) * 1000) / dispatches;
     };
     const inPass = (encoder: GPUCommandEncoder, each: (pass: GPUComputePassEncoder, at: number) => void, { pipeline }: Kernel = kernel): void => {
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
-      for (let at = 0; at < DISPATCHES; at++) each(pass, at);
+      for (let at = 0; at < dispatches; at++) each(pass, at);
       pass.end();
     };
     const kinds = {
@@ -65,7 +76,7 @@ export async function measureTriggerCost(gpu: Gpu): Promise<TriggerCost> {
         ),
       look: () =>
         timed((encoder) => {
-          for (let at = 0; at < DISPATCHES; at++) {
+          for (let at = 0; at < dispatches; at++) {
             encoder.copyBufferToBuffer(done[at % 2], 0, seen, 0, COUNTER_BYTES);
             const pass = encoder.beginComputePass();
             pass.setPipeline(kernel.pipeline);
@@ -85,10 +96,9 @@ export async function measureTriggerCost(gpu: Gpu): Promise<TriggerCost> {
         return (performance.now() - start) * 1000;
       },
     };
-    // Minima of interleaved rounds: other programs can only add time.
-    const least = { direct: Infinity, indirect: Infinity, look: Infinity, readback: Infinity };
-    for (let round = 0; round < ROUNDS; round++) for (const name of ['direct', 'indirect', 'look', 'readback'] as const) least[name] = Math.min(least[name], await kinds[name]());
-    return { readbackUs: least.readback, directUs: least.direct, indirectUs: least.indirect, lookUs: least.look };
+    const samples = Object.fromEntries(wanted.map((kind) => [kind, []])) as unknown as Record<K, number[]>;
+    for (let round = 0; round < rounds; round++) for (const kind of wanted) samples[kind].push(await kinds[kind]());
+    return samples;
   } finally {
     arena.destroy();
   }

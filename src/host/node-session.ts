@@ -82,6 +82,7 @@ export async function openNodeSession(options: SessionOptions): Promise<NodeSess
     run: (job, onProgress = () => {}) => made.during(() => calls.call(() => child.call('run', job), onProgress)),
     probe: (job) => calls.call(() => child.call('probe', job), () => {}),
     profile: (job, onProgress = () => {}) => calls.call(() => child.call('profile', job), onProgress),
+    calibrate: (job, onProgress = () => {}) => calls.call(() => child.call('calibrate', job), onProgress),
     async close() {
       await end(child);
       await server.close();

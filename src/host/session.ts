@@ -6,8 +6,9 @@ import fs from 'node:fs';
 import type { ConsoleMessage, Page } from 'puppeteer';
 import { TilewireError, bug } from '../errors.ts';
 import type { AdapterFacts } from '../gpu/adapter.ts';
-import type { PageApi, ProbeJob, ProfileJob, Progress, RunJob, RunResult } from '../page/api.ts';
+import type { CalibrateJob, PageApi, ProbeJob, ProfileJob, Progress, RunJob, RunResult } from '../page/api.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
+import type { Memories } from '../tune/calibration.ts';
 import type { Contest } from '../tune/tiles-report.ts';
 import type { Backend, Environment } from '../verify/run-report.ts';
 import { findBrowser } from './browser.ts';
@@ -49,6 +50,7 @@ export interface Session {
   run(job: RunJob, onProgress?: (progress: Progress) => void): Promise<RunResult>;
   probe(job: ProbeJob): Promise<FootprintRuns>;
   profile(job: ProfileJob, onProgress?: (progress: Progress) => void): Promise<Contest>;
+  calibrate(job: CalibrateJob, onProgress?: (progress: Progress) => void): Promise<Memories>;
   close(): Promise<void>;
 }
 
@@ -140,6 +142,7 @@ async function openPage(options: SessionOptions, server: PageServer, found: Foun
     run: (job, onProgress = () => {}) => made.during(() => calls.call(() => page.evaluate((job) => window.tilewire.run(job), job), onProgress)),
     probe: (job) => calls.call(() => page.evaluate((job) => window.tilewire.probe(job), job), () => {}),
     profile: (job, onProgress = () => {}) => calls.call(() => page.evaluate((job) => window.tilewire.profile(job), job), onProgress),
+    calibrate: (job, onProgress = () => {}) => calls.call(() => page.evaluate((job) => window.tilewire.calibrate(job), job), onProgress),
     async close() {
       closing = true;
       await launched.close();

@@ -1,7 +1,6 @@
-// Which tile won on this adapter, kept in the user's cache folder: one small file for each key, so that parallel writers replace
-// each other's choice and never mix. A file is written beside its place and renamed. Whatever cannot be read, is of
+// Which tile won on this adapter, kept in the user's cache folder: one small file for each key. Whatever cannot be read, is of
 // another version, or does not say what its name says, is passed over with a warning: a cache is never an error.
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
@@ -11,6 +10,7 @@ import { kernelNamed, KERNELS } from '../spec/kernels.ts';
 import type { ChunkAxis, GemmShape, Tile } from '../spec/spec.ts';
 import { shapeClass } from '../tune/shape-class.ts';
 import type { Environment } from '../verify/run-report.ts';
+import { writeCacheFile } from './cache-file.ts';
 import { cacheFolder } from './chromium.ts';
 
 /** What a choice holds for. */
@@ -46,8 +46,6 @@ export interface CacheOptions {
 }
 
 const VERSION = 1;
-/** Temporary files of writers that were killed are removed after this long. */
-const LEFTOVER_MS = 3_600_000;
 const MOST_BYTES = 65_536;
 
 const count = z.number().int().min(1).safe();
@@ -104,30 +102,10 @@ export function cachedChoice(key: TileCacheKey, { folder, warn = warnOnStderr }:
 /** Keeps the choice; where that fails it is said, and nothing else happens. @returns the file, or null */
 export function storeChoice(key: TileCacheKey, choice: CachedChoice, measured: Measured, { folder, warn = warnOnStderr }: CacheOptions = {}): string | null {
   try {
-    const into = folder ?? tilesFolder();
-    fs.mkdirSync(into, { recursive: true, mode: 0o700 });
-    removeLeftovers(into);
-    const file = path.join(into, fileName(key));
-    const temporary = path.join(into, `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`);
-    try {
-      fs.writeFileSync(temporary, `${JSON.stringify({ version: VERSION, key, choice, measured }, null, 2)}\n`, { flag: 'wx', mode: 0o600 });
-      fs.renameSync(temporary, file);
-    } finally {
-      fs.rmSync(temporary, { force: true });
-    }
-    return file;
+    return writeCacheFile(folder ?? tilesFolder(), fileName(key), { version: VERSION, key, choice, measured });
   } catch (error) {
     warn(`the tile choice could not be kept${folder === undefined ? '' : ` in ${folder}`}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
     return null;
-  }
-}
-
-function removeLeftovers(folder: string): void {
-  for (const name of fs.readdirSync(folder)) {
-    if (!name.endsWith('.tmp')) continue;
-    const leftover = path.join(folder, name);
-    const written = fs.statSync(leftover, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-    if (Date.now() - written > LEFTOVER_MS) fs.rmSync(leftover, { force: true });
   }
 }
 
@@ -139,7 +117,8 @@ const canonical = ({ adapter, browser, kernels, shapeClass, fused }: TileCacheKe
 
 const SAMPLE = { m: 96, n: 160, k: 64 };
 
-function kernelsHash(): string {
+/** Of all built-in kernels, as they are compiled. */
+export function kernelsHash(): string {
   const layouts = KERNELS.map((kernel) => {
     const tile = kernel.tileFor(SAMPLE, 'columns', [SAMPLE.n]);
     return [kernel.name, tile, kernel.constantsFor(SAMPLE, tile), kernel.grid(SAMPLE, tile), kernel.workgroupSize(tile)];

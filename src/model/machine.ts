@@ -1,6 +1,7 @@
 // Machines and parameters: what is modelled, as data with a source for each number. A machine is hardware as it is described; the
-// parameters are how it works inside and how kernels use it, where no description says so. Both are validated, so
-// that a file of one's own is refused with every issue and its path.
+// parameters are how it works inside and how kernels use it, where no description says so: one set for all, but that a machine
+// which was measured may have some of them measured too. Both are validated, so that a file of one's own is refused with
+// every issue and its path.
 import { z } from 'zod';
 import { TilewireError } from '../errors.ts';
 import type { Arbitration } from './arbitration.ts';
@@ -21,20 +22,41 @@ const count = z.number().int().min(1);
 const positive = z.number().positive();
 const ns = z.number().min(0);
 
+/** A number from `least` to `most`; whoever is refused is told both. */
+const between = (least: number, most: number): z.ZodNumber => {
+  const range = `${least}..${most}`;
+  return z.number(range).min(least, range).max(most, range);
+};
+const wholeBetween = (least: number, most: number): z.ZodNumber => between(least, most).int(`a whole number, ${least}..${most}`);
+
+/**
+ * Ranges: within them the clock, whole picoseconds up to 2^53, has room for every shape of the zoo, and a host for the CUs. Machines
+ * that exist lie far inside.
+ */
 export const machineSchema = z.strictObject({
   name: z.string().min(1),
   about: z.string(),
-  cus: sourced(count),
-  clockGHz: sourced(positive),
-  flopsPerClockPerCu: sourced(count),
-  llcBytes: sourced(count),
-  memoryGBs: sourced(positive),
+  cus: sourced(wholeBetween(1, 2 ** 16)),
+  clockGHz: sourced(between(0.01, 1000)),
+  flopsPerClockPerCu: sourced(wholeBetween(16, 2 ** 24)),
+  llcBytes: sourced(wholeBetween(1, 2 ** 40)),
+  memoryGBs: sourced(between(0.01, 1e6)),
   /** Of one direction; fully connected: of all links of a device together. */
-  linkGBs: sourced(positive),
-  linkLatencyNs: sourced(ns),
+  linkGBs: sourced(between(0.01, 1e6)),
+  linkLatencyNs: sourced(between(0, 1e9)),
   topology: sourced(z.enum(['ring', 'fully-connected', 'switch', 'two-level'])),
-  nodeDevices: sourced(count),
-  nodeGBs: sourced(positive),
+  nodeDevices: sourced(wholeBetween(1, 2 ** 16)),
+  nodeGBs: sourced(between(0.01, 1e6)),
+  /** What was measured on this machine of what else is one set for all; presets have none. */
+  parameters: z
+    .strictObject({
+      /** Of the kernels whose rate was measured. */
+      elementBytes: sourced(z.literal([1, 2, 4, 8, 16])).exactOptional(),
+      updateFactor: sourced(between(1, 1000)).exactOptional(),
+      cuCopyGBs: sourced(between(0.01, 1e6)).exactOptional(),
+      launchNs: sourced(between(0, 1e9)).exactOptional(),
+    })
+    .exactOptional(),
 });
 
 const parametersSchema = z.strictObject({
@@ -80,8 +102,8 @@ export type MachineFile = z.infer<typeof machineSchema>;
 export type ParameterFile = z.infer<typeof parametersSchema>;
 
 type Values<T> = { readonly [K in keyof T]: T[K] extends { value: infer V } ? V : T[K] };
-/** The files' values without their sources: what the model computes with. */
-export type Machine = Values<MachineFile>;
+/** The files' values without their sources: what the model computes with. A machine's own parameters are in its set (`parametersOn`). */
+export type Machine = Values<Omit<MachineFile, 'parameters'>>;
 export type Parameters = Values<ParameterFile>;
 /** What an ablation or a search changes. */
 export type ParameterChange = Partial<Omit<Parameters, 'name' | 'about'>>;
@@ -114,12 +136,17 @@ export function parseParameters(json: unknown, path: string): ParameterFile {
 /** A preset by its name; BAD_FLAG for one that there is not. */
 export function machineNamed(name: string): Machine {
   const file = MACHINE_FILES.find((of) => of.name === name);
-  if (file === undefined) throw new TilewireError('BAD_FLAG', 'unknown machine', { path: '--machine', actual: name, fix: `use one of ${MACHINE_FILES.map((of) => of.name).join(', ')}, or a file: --machine FILE.json` });
+  if (file === undefined) throw new TilewireError('BAD_FLAG', 'unknown machine', { path: '--machine', actual: name, fix: `use one of ${MACHINE_FILES.map((of) => of.name).join(', ')}, this (after \`tilewire doctor --calibrate\`), or a file: --machine FILE.json` });
   return valuesOf(file);
 }
 
-export function valuesOf<T extends MachineFile | ParameterFile>(file: T): Values<T> {
-  return Object.fromEntries(Object.entries(file).map(([key, of]) => [key, typeof of === 'object' ? of.value : of])) as Values<T>;
+/** The set with what was measured on the machine in place of the assumption, each with its source: what a report shows as used. */
+export function parametersOn({ parameters = {} }: MachineFile, set: ParameterFile): ParameterFile {
+  return { ...set, ...parameters };
+}
+
+export function valuesOf<T extends MachineFile | ParameterFile>(file: T): Values<Omit<T, 'parameters'>> {
+  return Object.fromEntries(Object.entries(file).flatMap(([key, of]) => (key === 'parameters' ? [] : [[key, typeof of === 'object' ? of.value : of]]))) as Values<Omit<T, 'parameters'>>;
 }
 
 function parsed<T>(schema: z.ZodType<T>, json: unknown, path: string, what: string): T {

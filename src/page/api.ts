@@ -7,6 +7,7 @@ import type { CheckChoice } from '../verify/choice.ts';
 import type { RunReport } from '../verify/run-report.ts';
 import type { FootprintRuns } from '../plan/owner-runs.ts';
 import type { SpecDraft } from '../spec/spec.ts';
+import type { Memories } from '../tune/calibration.ts';
 import type { Candidate } from '../tune/candidates.ts';
 import type { Contest } from '../tune/tiles-report.ts';
 
@@ -56,6 +57,14 @@ export interface ProfileJob {
   readonly mostRepeats?: number;
 }
 
+/** Times copies, near-memory updates and dispatches of the adapter, and how many workgroups run at one time. */
+export interface CalibrateJob {
+  /** Of a buffer, of which there are four. */
+  readonly bytes: number;
+  /** Of each figure. */
+  readonly samples: number;
+}
+
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ErrorRecord };
 
 /** One line of progress of a long step; the host's `--timeout` counts from the last one. */
@@ -72,6 +81,7 @@ export interface PageApi {
   /** Compiles the untouched kernel, then probes its footprint. */
   probe(job: ProbeJob): Promise<Outcome<FootprintRuns>>;
   profile(job: ProfileJob): Promise<Outcome<Contest>>;
+  calibrate(job: CalibrateJob): Promise<Outcome<Memories>>;
 }
 
 declare global {

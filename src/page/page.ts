@@ -7,10 +7,12 @@ import { adapterFacts, type AdapterFacts } from '../gpu/adapter.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import { depthOf } from '../spec/chunks.ts';
 import { toOwnerRuns, type FootprintRuns } from '../plan/owner-runs.ts';
+import { calibrate } from '../tune/calibrate.ts';
+import type { Memories } from '../tune/calibration.ts';
 import { profileFused } from '../tune/fused.ts';
 import { profilePlain } from '../tune/profile.ts';
 import type { Contest } from '../tune/tiles-report.ts';
-import type { Outcome, PageApi, ProbeJob, ProfileJob, Progress, RunJob, RunResult } from './api.ts';
+import type { CalibrateJob, Outcome, PageApi, ProbeJob, ProfileJob, Progress, RunJob, RunResult } from './api.ts';
 
 export class Page implements PageApi {
   #gpu: Promise<Gpu> | undefined;
@@ -43,6 +45,16 @@ export class Page implements PageApi {
 
   profile(job: ProfileJob): Promise<Outcome<Contest>> {
     return outcome(this.#profile(job));
+  }
+
+  calibrate(job: CalibrateJob): Promise<Outcome<Memories>> {
+    return outcome(this.#calibrate(job));
+  }
+
+  async #calibrate(job: CalibrateJob): Promise<Memories> {
+    const gpu = await this.gpu();
+    const { timerResolutionNs } = (await this.#adapterFacts()).environment;
+    return calibrate(gpu, { ...job, timerStepNs: timerResolutionNs, progress: (step, done, total) => this.heard({ step, done, total }) });
   }
 
   async #profile({ kind, spec, candidates, ...options }: ProfileJob): Promise<Contest> {

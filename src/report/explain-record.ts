@@ -3,8 +3,9 @@
 // loses. Every number is the virtual clock's: none was measured.
 import { TilewireError } from '../errors.ts';
 import { breakdownOf, crossover, explainFused, type Breakdown, type CrossoverCell, type PathSegment } from '../model/explain.ts';
-import { PAPER_PARAMETER_FILE, settingsOf, valuesOf, type ArbitrationPolicy, type MachineFile, type ParameterFile } from '../model/machine.ts';
+import { PAPER_PARAMETER_FILE, parametersOn, settingsOf, valuesOf, type ArbitrationPolicy, type MachineFile, type ParameterFile } from '../model/machine.ts';
 import { runSchedule } from '../model/schedules.ts';
+import { sizeProblem, slabsOf, type SizeProblem } from '../model/size.ts';
 import { Subject } from '../model/subject.ts';
 import type { SplitGemmShape } from '../spec/spec.ts';
 
@@ -86,22 +87,18 @@ export interface Explained {
   readonly chunk: 'rows' | 'columns';
 }
 
-/** Why a shape cannot be explained, with what was found and the limit; null where it can. */
-export function unexplained({ gemm, devices }: Explained): { readonly what: string; readonly flag: 'rows' | 'devices'; readonly actual: unknown; readonly limit: unknown; readonly fix: string } | null {
-  if (devices < 2) return { what: 'one device has nobody to wait for', flag: 'devices', actual: devices, limit: 'at least 2', fix: 'explain a run of several devices' };
-  const { tileM, tileN } = valuesOf(PAPER_PARAMETER_FILE);
-  const slabs = devices * slabsOf({ ...gemm, tileM, tileN });
-  return slabs > MOST_SLABS ? { what: 'this GEMM would take minutes to trace', flag: 'rows', actual: `${slabs} slabs of tiles on ${devices} devices`, limit: MOST_SLABS, fix: 'explain fewer rows or devices' } : null;
-}
-
-function slabsOf({ m, n, k, tileM, tileN }: { readonly m: number; readonly n: number; readonly k: number; readonly tileM: number; readonly tileN: number }): number {
-  return Math.ceil(m / tileM) * Math.ceil(n / tileN) * Math.ceil(k / valuesOf(PAPER_PARAMETER_FILE).tileK);
+/** Why a shape cannot be explained on a machine, with what was found and the limit; null where it can. */
+export function unexplained({ gemm, devices }: Explained, machine: MachineFile): (SizeProblem & { readonly flag: 'rows' | 'devices' }) | null {
+  if (devices < 2) return { what: 'one device has nobody to wait for', flag: 'devices', actual: String(devices), limit: 'at least 2', fix: 'explain a run of several devices' };
+  const problem = sizeProblem({ gemm, devices, machine: valuesOf(machine), parameters: valuesOf(parametersOn(machine, PAPER_PARAMETER_FILE)), mostSlabs: MOST_SLABS, simulated: devices });
+  return problem === null ? null : { ...problem, flag: 'rows' };
 }
 
 /** @param of a shape that `unexplained` has nothing against */
 export function explainRecord({ name, gemm, devices, chunk }: Explained, schedule: string, machine: MachineFile, progress: (step: string, done: number, total: number) => void): ExplainReport {
   const policy = explainedPolicy(schedule);
-  const [values, parameters] = [valuesOf(machine), valuesOf(PAPER_PARAMETER_FILE)];
+  const set = parametersOn(machine, PAPER_PARAMETER_FILE);
+  const [values, parameters] = [valuesOf(machine), valuesOf(set)];
   const shape = { m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk };
   progress('tracing', 0, 4);
   const { figures, path } = explainFused(new Subject(shape, { machine: values, parameters, fold: false }), policy);
@@ -111,7 +108,8 @@ export function explainRecord({ name, gemm, devices, chunk }: Explained, schedul
   const mapOf = (x: Axis, y: Axis, at: Parameters<typeof crossover>[3]): ExplainMap => {
     const cells = y.values.flatMap((row) => x.values.flatMap((column): CrossoverCell[] => {
       const { shape: { m, kTotal, devices: count }, parameters: { tileM, tileN } } = at(column, row);
-      return slabsOf({ m, n: gemm.n, k: Math.ceil(kTotal / count), tileM, tileN }) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
+      // Each device needs at least one column of A.
+      return count > kTotal || slabsOf({ m, n: gemm.n, k: Math.ceil(kTotal / count) }, { ...parameters, tileM, tileN }) > MOST_CELL_SLABS ? [] : crossover([column], [row], schedule, at);
     }));
     return { x, y, cells };
   };
@@ -120,7 +118,7 @@ export function explainRecord({ name, gemm, devices, chunk }: Explained, schedul
   const shapes = mapOf(axis('m', ROWS, gemm.m), axis('square tile', TILES, parameters.tileM), (m, tile) => ({ shape: { ...shape, m }, machine: values, parameters: tile === parameters.tileM ? parameters : { ...parameters, tileM: tile, tileN: tile } }));
   progress('map of devices and links', 3, 4);
   const machines = mapOf(axis('link GB/s', LINKS, values.linkGBs), axis('devices', DEVICES, devices), (linkGBs, count) => ({ shape: { ...shape, devices: count }, machine: { ...values, linkGBs }, parameters }));
-  return { version: 1, name, gemm, chunk, schedule, devices, parameters: { machine, parameters: PAPER_PARAMETER_FILE }, times, change, path, device: last, breakdown: breakdownOf(figures.devices[last], settingsOf(values, parameters, policy)), maps: [shapes, machines] };
+  return { version: 1, name, gemm, chunk, schedule, devices, parameters: { machine, parameters: set }, times, change, path, device: last, breakdown: breakdownOf(figures.devices[last], settingsOf(values, parameters, policy)), maps: [shapes, machines] };
 }
 
 /** This run's own place is on the map. */

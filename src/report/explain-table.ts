@@ -4,6 +4,7 @@ import { byCause, type PathCause } from '../model/explain.ts';
 import { formatMs, threeDigits } from '../units.ts';
 import type { ExplainMap, ExplainReport, ScheduleTime } from './explain-record.ts';
 import { BREAKDOWN_TERMS, CHANGE_TERMS, PATH_TERMS } from './figures.ts';
+import { parametersLine } from './model-table.ts';
 import { aligned } from './table.ts';
 
 const PS_TO_MS = 1e-9;
@@ -35,7 +36,7 @@ export function explainTable(report: ExplainReport): string {
     ...explained(BREAKDOWN_TERMS.map(({ key, name: cause, definition }) => [cause, breakdown[key], definition]), total),
     ...maps.flatMap((map) => ['', ...mapLines(map, schedule)]),
     '',
-    `  + ${schedule} wins, = within 2 % of sequential, - it loses; * this run; ${DASH} more than is simulated here. Both schedules have the cell's tile, machine and shape; the maps keep n and, over all devices, K`,
+    `  + ${schedule} wins, = within 2 % of sequential, - it loses; * this run; ${DASH} not simulated here: more than there is time for, or more devices than columns of A. Both schedules have the cell's tile, machine and shape; the maps keep n and, over all devices, K`,
   ].join('\n');
 }
 
@@ -47,7 +48,7 @@ export function explainedFacts({ gemm: { m, n, k, kTotal }, devices, chunk, para
     ['collective', `reduce-scatter, ring, ${devices} devices, output scattered by ${chunk}, then all-gather`],
     ['machine', `${machine.name}: ${machine.about}`],
     ['', `${machine.cus.value} CUs, ${threeDigits(rate)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`],
-    ['parameters', `set ${parameters.name}; \`tilewire paper\` prints it with its sources`],
+    ['parameters', parametersLine(machine, parameters)],
   ];
 }
 

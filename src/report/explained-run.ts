@@ -79,17 +79,17 @@ export function measuredRuns(text: string, file: string): { readonly environment
 }
 
 /** Why the model cannot take this Spec; null where it can. It knows shape, devices and chunks: its kernel is its own. */
-export function unmodelled(spec: Spec): string | null {
+export function unmodelled(spec: Spec, machine: MachineFile): string | null {
   if (spec.algorithm !== 'ring') return `the schedules with a critical path run on a ring, this run is ${spec.algorithm}`;
   const { kernel } = spec;
   if (kernel.kind === 'built-in' ? kernel.splits > 1 : kernel.bindings.splits !== null) return 'its K is split, which the model does not do';
   if (kernel.kind === 'foreign' && kernel.bindings.batch !== 1) return 'it is a batch, which the model does not do';
-  const refused = unexplained(spec);
-  return refused === null ? null : `${refused.what}: ${String(refused.actual)}, limit ${String(refused.limit)}`;
+  const refused = unexplained(spec, machine);
+  return refused === null ? null : `${refused.what}: ${refused.actual}, limit ${String(refused.limit)}`;
 }
 
 export function explainRun(run: MeasuredRun, schedule: string, machine: MachineFile, progress: (step: string, done: number, total: number) => void): RunExplained {
-  const reason = unmodelled(run.spec);
+  const reason = unmodelled(run.spec, machine);
   return { ...run, unmodelled: reason, modelled: reason === null ? explainRecord(run.spec, schedule, machine, progress) : null };
 }
 

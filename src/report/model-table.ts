@@ -1,5 +1,6 @@
 // `tilewire model` as text: a row for each figure, a column for each schedule, the definitions under them. Every number is the
 // virtual clock's, of the machine that the first lines name: none was measured.
+import type { MachineFile, ParameterFile } from '../model/machine.ts';
 import { SCHEDULES } from '../model/schedules.ts';
 import { formatBytes, formatMs, threeDigits } from '../units.ts';
 import type { Term } from './figures.ts';
@@ -59,7 +60,7 @@ export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, pa
     ['collective', `reduce-scatter, ${devices} devices, output scattered by ${chunk}, then all-gather`],
     ['machine', `${machine.name}: ${machine.about}`],
     ['', `${machine.cus.value} CUs, ${threeDigits((machine.cus.value * machine.clockGHz.value * machine.flopsPerClockPerCu.value) / 1e3)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`],
-    ['parameters', `set ${parameters.name}; \`tilewire paper\` prints it with its sources`],
+    ['parameters', parametersLine(machine, parameters)],
   ];
   // A queue that no schedule uses has no row.
   const rows = MODELLED_FIGURES.filter(({ name: figure, cell }) => !figure.startsWith('wait: ') || cases.some((of) => cell(of) !== DASH));
@@ -76,6 +77,12 @@ export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, pa
     '',
     ...rows.map((row) => `  ${row.name.padEnd(width)}  ${row.definition}`),
   ].join('\n');
+}
+
+/** Which set, and what of it is the machine's own. */
+export function parametersLine({ name, parameters = {} }: MachineFile, set: ParameterFile): string {
+  const own = Object.entries(parameters).map(([key, of]) => `${key} ${of.value}`);
+  return `set ${set.name}; \`tilewire paper\` prints it with its sources${own.length === 0 ? '' : `; of machine ${name} itself: ${own.join(', ')}`}`;
 }
 
 function schedulesLines({ schedule, made }: ModelCase): string[] {

@@ -8,19 +8,19 @@ import type { KernelChoice, Operands } from '../spec/spec.ts';
 import { formatBytes, formatFlops, formatMs, threeDigits } from '../units.ts';
 import { LEDGER_TERMS, MEASURED_FIGURES, REPLAYED_BASIS, REPLAYED_FIGURES } from './figures.ts';
 import type { Figure } from './figures.ts';
-import type { Environment, Measured, RunReport, WrongElement } from '../verify/run-report.ts';
+import { adapterName, type Environment, type Measured, type RunReport, type WrongElement } from '../verify/run-report.ts';
 
 const DASH = '–';
 /** Wrong elements that the table shows; the report has more. */
 const SHOWN_WRONG = 10;
 
 /** One line, for the top of everything: a software fallback is said loudly. */
-export function adapterLine({ adapter, browser, timerResolutionNs }: Environment): string {
-  const name = [adapter.vendor, adapter.architecture, adapter.description].filter(Boolean).join(' ') || 'unnamed';
+export function adapterLine(environment: Environment): string {
+  const { adapter, browser, timerResolutionNs } = environment;
   const kind = adapter.isFallback ? 'SOFTWARE FALLBACK: no GPU does the work, times are those of a CPU' : 'hardware';
   const order = adapter.isSerial ? 'serial: one dispatch at a time' : 'dispatches may overlap';
   const timer = timerResolutionNs === null ? 'no GPU timestamps' : `timer steps of ${formatMs(timerResolutionNs / 1e6)}`;
-  return `adapter: ${name} (${kind}; ${order}; ${timer}) in ${browser}`;
+  return `adapter: ${adapterName(environment)} (${kind}; ${order}; ${timer}) in ${browser}`;
 }
 
 export function runTable(run: RunReport): string {

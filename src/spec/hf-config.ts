@@ -4,7 +4,7 @@
 // JSON path; nothing is guessed silently, every assumption is a note of the sub-layer.
 import { TilewireError } from '../errors.ts';
 import { FAMILIES, FIELD_NAMES, type Family, type Field, type Weight } from './hf-families.ts';
-import { MAX_DEVICES } from './zoo.ts';
+import { EMULATED } from './scope.ts';
 
 export interface SubLayer {
   /** For `--layer`: `o_proj`, `down_proj`, `expert_down_proj` or `shared_expert_down_proj`. */
@@ -77,15 +77,15 @@ export function subLayerNamed(subLayers: readonly SubLayer[], name: string): Sub
 }
 
 /** TP degrees over which the sub-layer splits evenly, whole heads to a device. */
-export function legalTps(subLayer: SubLayer): number[] {
-  return Array.from({ length: MAX_DEVICES }, (_, i) => i + 1).filter((tp) => objection(subLayer, tp) === undefined);
+export function legalTps(subLayer: SubLayer, scope = EMULATED): number[] {
+  return Array.from({ length: scope.devices }, (_, i) => i + 1).filter((tp) => objection(subLayer, tp, scope.devices) === undefined);
 }
 
 /** One device's K, with what a reader should know about that degree. BAD_FLAG at `--tp`, listing the legal ones. */
-export function splitSubLayer(subLayer: SubLayer, tp: number): { readonly k: number; readonly notes: readonly string[] } {
-  const limit = objection(subLayer, tp);
+export function splitSubLayer(subLayer: SubLayer, tp: number, scope = EMULATED): { readonly k: number; readonly notes: readonly string[] } {
+  const limit = objection(subLayer, tp, scope.devices);
   if (limit !== undefined) {
-    throw new TilewireError('BAD_FLAG', `${subLayer.name} cannot be split over that many devices`, { path: '--tp', actual: tp, limit, fix: `use one of ${legalTps(subLayer).join(', ')}` });
+    throw new TilewireError('BAD_FLAG', `${subLayer.name} cannot be split over that many devices`, { path: '--tp', actual: tp, limit, fix: `use one of ${legalTps(subLayer, scope).join(', ')}` });
   }
   const { heads } = subLayer;
   const shared = heads !== undefined && tp > heads.keyValue;
@@ -94,8 +94,8 @@ export function splitSubLayer(subLayer: SubLayer, tp: number): { readonly k: num
 }
 
 /** The limit that `tp` breaks. */
-function objection({ totalK, heads }: SubLayer, tp: number): string | undefined {
-  if (!Number.isInteger(tp) || tp < 1 || tp > MAX_DEVICES) return `a whole number from 1 to ${MAX_DEVICES}`;
+function objection({ totalK, heads }: SubLayer, tp: number, most: number): string | undefined {
+  if (!Number.isInteger(tp) || tp < 1 || tp > most) return `a whole number from 1 to ${most}`;
   if (heads && heads.query % tp !== 0) return `a divisor of the ${heads.query} attention heads`;
   if (heads && heads.keyValue % tp !== 0 && tp % heads.keyValue !== 0) return `a divisor or a multiple of the ${heads.keyValue} key-value heads`;
   return totalK % tp === 0 ? undefined : `a divisor of K = ${totalK}`;

@@ -7,7 +7,7 @@ import { F32_EXACT_LIMIT, MAX_RANGE, proveGenerated } from './exactness.ts';
 import { NO_EPILOGUE, type Epilogue } from './kernel-bindings.ts';
 import { kernelNamed, kernelNames } from './kernels.ts';
 import type { Fault, KernelChoice, SpecDraft } from './spec.ts';
-import { MAX_DEVICES } from './zoo.ts';
+import { EMULATED, type Scope } from './scope.ts';
 
 export interface Problem {
   /** JSON path in the Spec, e.g. `gemm.m` or `faults[0].tile`. */
@@ -30,15 +30,7 @@ const U32_MAX = 2 ** 32 - 1;
 
 /** Every way in which `spec` breaks a limit; empty when it is good. Assumes that the types are right. */
 export function specProblems(spec: SpecDraft): Problem[] {
-  const { m, n, k, kTotal } = spec.gemm;
-  const sizes = [
-    ...whole('gemm.m', m, 1, U32_MAX, 'give a size of at least 1'),
-    ...whole('gemm.n', n, 1, U32_MAX, 'give a size of at least 1'),
-    ...whole('gemm.k', k, 1, U32_MAX, 'give a size of at least 1 (k is per device)'),
-    ...whole('gemm.kTotal', kTotal, spec.devices, Number.MAX_SAFE_INTEGER, 'each device needs at least one column of A: take fewer devices'),
-    ...whole('devices', spec.devices, 1, MAX_DEVICES, `emulate 1 to ${MAX_DEVICES} devices`),
-    ...tileSizes(spec.kernel),
-  ];
+  const sizes = [...sizeProblems(spec, EMULATED), ...tileSizes(spec.kernel)];
   const scalars = [
     ...sizes,
     ...whole('seed', spec.seed, 0, U32_MAX, 'give an unsigned 32-bit integer'),
@@ -54,7 +46,25 @@ export function specProblems(spec: SpecDraft): Problem[] {
   ];
   // What follows divides by sizes and asks the kernel for its grid: only on sizes that are sizes.
   if (sizes.length > 0) return scalars;
-  return [...scalars, ...sliceProblems(spec), ...volumeProblems(spec), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec), ...deviceTriggerProblems(spec)];
+  return [...scalars, ...volumeProblems(spec, EMULATED), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec), ...deviceTriggerProblems(spec)];
+}
+
+type Shape = Pick<SpecDraft, 'gemm' | 'devices'>;
+
+/** Every way in which a shape breaks the limits of what is done with it. Assumes that the types are right. */
+export function shapeProblems(shape: Shape, scope: Scope): Problem[] {
+  const sizes = sizeProblems(shape, scope);
+  return sizes.length > 0 ? sizes : volumeProblems(shape, scope);
+}
+
+function sizeProblems({ gemm: { m, n, k, kTotal }, devices }: Shape, { verb, devices: most, size }: Scope): Problem[] {
+  return [
+    ...whole('gemm.m', m, 1, size, 'give a size of at least 1'),
+    ...whole('gemm.n', n, 1, size, 'give a size of at least 1'),
+    ...whole('gemm.k', k, 1, size, 'give a size of at least 1 (k is per device)'),
+    ...whole('gemm.kTotal', kTotal, devices, Number.MAX_SAFE_INTEGER, 'each device needs at least one column of A: take fewer devices'),
+    ...whole('devices', devices, 1, most, `${verb} 1 to ${most} devices`),
+  ];
 }
 
 function tileSizes(kernel: KernelChoice): Problem[] {
@@ -65,28 +75,25 @@ function tileSizes(kernel: KernelChoice): Problem[] {
   ];
 }
 
-function sliceProblems({ gemm: { k, kTotal }, devices }: SpecDraft): Problem[] {
+function volumeProblems({ gemm: { m, n, k, kTotal }, devices }: Shape, scope: Scope): Problem[] {
   const first = chunkRange(kTotal, devices, 0).length;
-  return k === first ? [] : [{ path: 'gemm.k', what: "not the first device's share of K", actual: k, limit: `${kTotal} over ${devices} devices: ${first}`, fix: 'let k and kTotal agree' }];
-}
-
-function volumeProblems({ gemm: { m, n, k, kTotal } }: SpecDraft): Problem[] {
   const matrices = [
     { name: 'C', rows: 'm', columns: 'n', elements: m * n },
     { name: 'A', rows: 'm', columns: 'k', elements: m * k },
     { name: 'B', rows: 'k', columns: 'n', elements: k * n },
   ];
-  const tooLarge = matrices.filter(({ elements }) => elements > U32_MAX);
+  const tooLarge = matrices.filter(({ elements }) => elements > scope.elements);
   return [
+    ...(k === first ? [] : [{ path: 'gemm.k', what: "not the first device's share of K", actual: k, limit: `${kTotal} over ${devices} devices: ${first}`, fix: 'let k and kTotal agree' }]),
     ...tooLarge.map(({ name, rows, columns, elements }) => ({
       path: `gemm.${rows}`,
       what: `${name} has too many elements for a 32-bit index`,
       actual: `${rows}·${columns} = ${elements}`,
-      limit: String(U32_MAX),
+      limit: String(scope.elements),
       fix: `reduce ${rows} or ${columns}`,
     })),
-    ...(tooLarge.length === 0 && 2 * m * n * kTotal > Number.MAX_SAFE_INTEGER
-      ? [{ path: 'gemm.k', what: 'too many operations to count', actual: `2·m·n·K = ${2 * m * n * kTotal}`, limit: String(Number.MAX_SAFE_INTEGER), fix: 'reduce m, n, k or devices' }]
+    ...(tooLarge.length === 0 && 2 * m * n * kTotal > scope.operations
+      ? [{ path: 'gemm.k', what: 'too many operations to count', actual: `2·m·n·K = ${2 * m * n * kTotal}`, limit: String(scope.operations), fix: 'reduce m, n, k or devices' }]
       : []),
   ];
 }

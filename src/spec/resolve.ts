@@ -11,9 +11,10 @@ import { NO_EPILOGUE } from './kernel-bindings.ts';
 import { kernelHash } from './kernel-sources.ts';
 import { defaultKernel, kernelNamed, KERNELS, runsOn } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
-import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
+import { MAX_STAGE_TILES, notExact, shapeProblems, specProblems, unknownKernel, type Problem } from './limits.ts';
+import { EMULATED, MODELLED, type Scope } from './scope.ts';
 import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile, Triggers } from './spec.ts';
-import { layerShape, MAX_DEVICES } from './zoo.ts';
+import { layerShape } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
 export interface TrainedOperands {
@@ -93,9 +94,7 @@ export async function resolveSpec(request: SpecRequest, traits?: AdapterTraits):
 
 /** The same for any kernel: only the stages of a foreign one stay open where the request leaves them open. */
 export async function resolveDraft(request: SpecRequest, traits?: AdapterTraits): Promise<SpecDraft> {
-  checkChoices(request);
-  const { name, devices, ...gemm } = shapeOf(request);
-  const chunk = request.chunk ?? (gemm.n > gemm.m ? 'columns' : 'rows');
+  const { name, devices, gemm, chunk } = resolvedShape(request, EMULATED);
   const chunks = chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices);
   const kernel = await kernelOf(request, gemm, chunk, chunks, traits);
   const spec: SpecDraft = {
@@ -126,6 +125,22 @@ export async function resolveDraft(request: SpecRequest, traits?: AdapterTraits)
   // Not all that the host's trackers can do the GPU's can.
   const other: SpecDraft = { ...spec, triggers: triggersFor(spec, stagesPerStep(devices) * devices, traits) };
   return specProblems(other).length === 0 ? other : spec;
+}
+
+export type ResolvedShape = Pick<SpecDraft, 'name' | 'gemm' | 'devices' | 'chunk'>;
+
+/** What a model needs of a request: the shape, by limits of its own, and nothing of kernels, buffers or dispatches. Throws BAD_FLAG. */
+export function resolveModelled(request: SpecRequest): ResolvedShape {
+  const shape = resolvedShape(request, MODELLED);
+  const [first, ...others] = shapeProblems(shape, MODELLED);
+  if (first) throw refusal(first, others);
+  return shape;
+}
+
+function resolvedShape(request: SpecRequest, scope: Scope): ResolvedShape {
+  checkChoices(request);
+  const { name, devices, ...gemm } = shapeOf(request, scope);
+  return { name, devices, gemm, chunk: request.chunk ?? (gemm.n > gemm.m ? 'columns' : 'rows') };
 }
 
 async function kernelOf(request: SpecRequest, gemm: GemmShape, chunk: ChunkAxis, chunks: readonly number[], traits: AdapterTraits | undefined): Promise<KernelChoice> {
@@ -180,8 +195,8 @@ export function parseTile(text: string): Tile {
 type Shape = SplitGemmShape & { readonly name: string; readonly devices: number };
 
 /** The shape comes from exactly one of: the user's matrices, a trained model's files, a config, the zoo, or m, n, k and devices. */
-function shapeOf(request: SpecRequest): Shape {
-  const shape = shapeFrom(request);
+function shapeOf(request: SpecRequest, scope: Scope): Shape {
+  const shape = shapeFrom(request, scope);
   // Before anything divides by them; specProblems looks at them again with all the rest.
   const size = (['m', 'n', 'k', 'devices'] as const).find((key) => !Number.isSafeInteger(shape[key]) || shape[key] < 1);
   if (size) {
@@ -191,12 +206,12 @@ function shapeOf(request: SpecRequest): Shape {
   return shape;
 }
 
-function shapeFrom(request: SpecRequest): Shape {
+function shapeFrom(request: SpecRequest, scope: Scope): Shape {
   const { files, trained, config, operands } = request;
   if (files !== undefined) return filesShape(request, files);
   if (operands === 'trained' || trained !== undefined) return trainedShape(request);
-  if (config !== undefined) return configShape(request, config);
-  return hasAny(request, ZOO_FLAGS) ? zooShape(request) : givenShape(request);
+  if (config !== undefined) return configShape(request, config, scope);
+  return hasAny(request, ZOO_FLAGS) ? zooShape(request, scope) : givenShape(request);
 }
 
 const ZOO_FLAGS = ['model', 'layer', 'tp', 'tokens'] as const;
@@ -225,9 +240,9 @@ function devicesOf({ tp, devices }: SpecRequest, fix: string): { readonly device
 
 /** The first device's k: slices of K differ by at most one. */
 function firstSlice(kTotal: number, { devices, path }: ReturnType<typeof devicesOf>): number {
-  const most = Math.min(MAX_DEVICES, kTotal);
+  const most = Math.min(EMULATED.devices, kTotal);
   if (Number.isInteger(devices) && devices >= 1 && devices <= most) return chunkRange(kTotal, devices, 0).length;
-  throw new TilewireError('BAD_FLAG', 'K cannot be spread over the devices', { path, actual: devices, limit: `1 to ${most}`, fix: `take fewer devices: each needs at least one of K = ${kTotal}, and ${MAX_DEVICES} are the most` });
+  throw new TilewireError('BAD_FLAG', 'K cannot be spread over the devices', { path, actual: devices, limit: `1 to ${most}`, fix: `take fewer devices: each needs at least one of K = ${kTotal}, and ${EMULATED.devices} are the most` });
 }
 
 /** m, n and k may be repeated, not changed. */
@@ -239,14 +254,14 @@ function refuseOtherSizes(request: SpecRequest, shape: GemmShape, whose: string)
   }
 }
 
-function zooShape(request: SpecRequest): Shape {
+function zooShape(request: SpecRequest, scope: Scope): Shape {
   const { model, layer, tp, tokens } = request;
   refuseTogether(request, SIZE_FLAGS, 'the model zoo, which gives the shape', 'use either --model --layer --tp --tokens or --m --n --k --devices');
   const missing = model === undefined ? '--model' : layer === undefined ? '--layer' : undefined;
   if (model === undefined || layer === undefined) {
     throw new TilewireError('BAD_FLAG', `${missing} is missing`, { path: missing!, fix: 'name both, e.g. --model t-nlg --layer fc2 --tp 8 --tokens 256, or give --config FILE instead of --model' });
   }
-  const { name, m, n, k, devices } = layerShape(model, layer, tp, tokens);
+  const { name, m, n, k, devices } = layerShape(model, layer, tp, tokens, scope);
   return { name, m, n, k, kTotal: k * devices, devices };
 }
 
@@ -290,18 +305,18 @@ function filesShape(request: SpecRequest, { m, n, kTotal, a, b, layout }: FileOp
         fix: 'name the files of that sub-layer, another --layer, or the --layout in which they are stored',
       });
     }
-    splitOver(subLayer, given);
+    splitOver(subLayer, given, EMULATED);
   }
   const shape = { m, n, k: firstSlice(kTotal, given) };
   refuseOtherSizes(request, shape, `${a.source} and ${b.source}`);
   return { name: `${a.source} · ${b.source} TP ${given.devices}`, ...shape, kTotal, devices: given.devices };
 }
 
-function configShape(request: SpecRequest, config: ModelConfig): Shape {
+function configShape(request: SpecRequest, config: ModelConfig, scope: Scope): Shape {
   refuseTogether(request, ['model', 'm', 'n', 'k'], '--config, which gives the shape', 'use --config with --layer, --tp and --tokens, which is m');
   const subLayer = subLayerAsked(config, request.layer);
-  const given = devicesOf(request, `use one of ${legalTps(subLayer).join(', ')}`);
-  const { k } = splitOver(subLayer, given);
+  const given = devicesOf(request, `use one of ${legalTps(subLayer, scope).join(', ')}`);
+  const { k } = splitOver(subLayer, given, scope);
   return { name: `${config.name} ${subLayer.name} TP ${given.devices}`, m: request.tokens ?? DEFAULT_TOKENS, n: subLayer.n, k, kTotal: subLayer.totalK, devices: given.devices };
 }
 
@@ -317,9 +332,9 @@ export function subLayerAsked({ file, subLayers }: ModelConfig, layer: string | 
 }
 
 /** Blames the flag that was given. */
-function splitOver(subLayer: SubLayer, { devices, path }: ReturnType<typeof devicesOf>): ReturnType<typeof splitSubLayer> {
+function splitOver(subLayer: SubLayer, { devices, path }: ReturnType<typeof devicesOf>, scope: Scope): ReturnType<typeof splitSubLayer> {
   try {
-    return splitSubLayer(subLayer, devices);
+    return splitSubLayer(subLayer, devices, scope);
   } catch (error) {
     throw error instanceof TilewireError ? new TilewireError(error.code, error.what, { ...error.fields, path }) : error;
   }

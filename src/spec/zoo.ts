@@ -3,6 +3,7 @@
 // `ip` are the BACKWARD GEMMs, as in T3 (their gradient with respect to the input is what gets reduced);
 // `op` and `fc2` are forward.
 import { TilewireError } from '../errors.ts';
+import { EMULATED } from './scope.ts';
 
 export type LayerName = 'op' | 'fc2' | 'fc1' | 'ip';
 
@@ -75,7 +76,7 @@ export interface LayerShape {
 }
 
 /** Shape of one sub-layer; `tp` and `tokens` default to the model's own. BAD_FLAG for what the zoo does not hold. */
-export function layerShape(modelName: string, layerName: string, tp?: number, tokens?: number): LayerShape {
+export function layerShape(modelName: string, layerName: string, tp?: number, tokens?: number, scope = EMULATED): LayerShape {
   const model = MODELS.find(({ name }) => name === modelName);
   if (!model) {
     throw new TilewireError('BAD_FLAG', 'unknown model', { path: '--model', actual: modelName, fix: `known models: ${MODELS.map(({ name }) => name).join(', ')}` });
@@ -90,20 +91,17 @@ export function layerShape(modelName: string, layerName: string, tp?: number, to
     });
   }
   const devices = tp ?? model.tp[0]!;
-  return { name: `${modelName} ${layerName} TP ${devices}`, m: tokens ?? model.tokens, n: model.hidden, k: perDevice(totalK, devices, '--tp'), devices, pass: layer.pass };
+  return { name: `${modelName} ${layerName} TP ${devices}`, m: tokens ?? model.tokens, n: model.hidden, k: perDevice(totalK, devices, '--tp', scope.devices), devices, pass: layer.pass };
 }
 
 /** K / devices; BAD_FLAG at `path`, naming the numbers that would divide, where it is not whole. */
-function perDevice(totalK: number, devices: number, path: string): number {
-  if (Number.isInteger(devices) && devices >= 1 && devices <= MAX_DEVICES && totalK % devices === 0) return totalK / devices;
-  const dividing = Array.from({ length: MAX_DEVICES }, (_, i) => i + 1).filter((d) => totalK % d === 0);
+function perDevice(totalK: number, devices: number, path: string, most: number): number {
+  if (Number.isInteger(devices) && devices >= 1 && devices <= most && totalK % devices === 0) return totalK / devices;
+  const dividing = Array.from({ length: most }, (_, i) => i + 1).filter((d) => totalK % d === 0);
   throw new TilewireError('BAD_FLAG', `K = ${totalK} cannot be split evenly over the devices`, {
     path,
     actual: devices,
-    limit: `a divisor of K = ${totalK} from 1 to ${MAX_DEVICES}`,
+    limit: `a divisor of K = ${totalK} from 1 to ${most}`,
     fix: `use one of ${dividing.join(', ')}`,
   });
 }
-
-/** Emulated devices, and so the largest TP. */
-export const MAX_DEVICES = 64;

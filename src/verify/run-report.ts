@@ -23,6 +23,9 @@ export interface Environment {
   readonly timerResolutionNs: number | null;
 }
 
+/** As an adapter calls itself. */
+export const adapterName = ({ adapter: { vendor, architecture, description } }: Pick<Environment, 'adapter'>): string => [vendor, architecture, description].filter(Boolean).join(' ') || 'unnamed';
+
 export interface WrongElement {
   readonly row: number;
   readonly column: number;

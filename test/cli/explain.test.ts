@@ -55,6 +55,13 @@ test('causes sum to the time, the path has no gap, maps have their cells', () =>
   expect(stdout).toContain(cell.speedup.toFixed(3));
 });
 
+test('a map has no cell for more devices than there are columns of A', () => {
+  const json = path.join(folder, 'shallow.json');
+  expect(tilewire('--m', '900', '--n', '64', '--k', '8', '--devices', '2', '--json', json).status).toBe(0);
+  const [, { cells }] = (JSON.parse(fs.readFileSync(json, 'utf8')) as ExplainReport).maps;
+  expect([...new Set(cells.map(({ y }) => y))]).toEqual([2, 4, 8, 16]);
+});
+
 test.each([
   ['a schedule without a path', ['--schedule', 'ideal-nmc'], '--schedule', 't3-mca'],
   ['one device', ['--devices', '1'], '--devices', 'at least 2'],

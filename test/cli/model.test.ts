@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { storeMachine } from '../../src/host/machine-cache.ts';
 import { MACHINE_FILES } from '../../src/model/machine.ts';
 import { SCHEDULES } from '../../src/model/schedules.ts';
 import type { ModelReport } from '../../src/report/model-record.ts';
@@ -124,16 +125,72 @@ test('flags that cannot be', () => {
   refused(['model', '--m', '8', '--n', '8', '--k', '8'], '--devices');
   refused(['model', '--model', 't-nlg', '--layer', 'fc2', '--tp', '9'], '--tp', 'found 9');
   refused(['model', '--m', '65535', '--n', '65535', '--k', '65535', '--devices', '2'], '--m', 'found 268435456 slabs', 'limit 67108864');
-  refused(['model', '--m', '9999999', '--n', '9999', '--k', '8', '--devices', '2'], '--m', 'limit 4294967295');
+  refused(['model', '--m', '9999999', '--n', '9999', '--k', '8', '--devices', '2'], '--m', '12343750 tiles of 128 x 128', 'limit 2097152');
+  refused(['model', ...SHAPE.slice(0, 6), '--devices', '1025'], '--devices', 'found 1025', 'limit 1..1024');
+  refused(['model', '--model', 'mt-nlg', '--layer', 'fc2', '--tp', '1280'], '--tp', 'found 1280', 'from 1 to 1024');
   refused(['model', ...SHAPE, '--operands', 'exact'], '--operands');
   refused(['paper', '--html', path.join(folder, 'no', 'where.html')], '--html', 'does not exist');
   refused(['paper', '--schedule', 't3'], '--schedule');
 });
 
+test('machine this: what was calibrated last; none, or a broken one, is one error', () => {
+  const cache = path.join(folder, 'cache');
+  const machines = path.join(cache, 'tilewire', 'machines');
+  const modelled = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'model', ...SHAPE, '--schedule', 't3-mca', '--machine', 'this', ...args], { encoding: 'utf8', env: { ...process.env, XDG_CACHE_HOME: cache } });
+    return { status, stdout, stderr };
+  };
+  expect(modelled()).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/^tilewire: no adapter of this machine was calibrated \(at --machine, found this\) \[BAD_FLAG\]\n {2}fix: measure it: `tilewire doctor --calibrate`\n$/) });
+  const source = 'measured: by nobody';
+  const environment = { backend: 'chrome' as const, browser: 'Chrome/143', adapter: { vendor: 'acme', architecture: '', description: '', isFallback: false, isSerial: false } };
+  const kept = storeMachine(environment, { ...MACHINE_FILES[0]!, name: 'this', about: 'the machine of a test', parameters: { elementBytes: { value: 4, source }, updateFactor: { value: 9, source } } }, '2026-03-04', machines);
+  const json = path.join(folder, 'this.json');
+  const { status, stdout, stderr } = modelled('--json', json);
+  expect({ status, note: stderr.includes('adapters were calibrated') }).toEqual({ status: 0, note: false });
+  expect(stdout).toContain('this: the machine of a test');
+  expect(stdout).toContain('of machine this itself: elementBytes 4, updateFactor 9');
+  const report = read<ModelReport>(json);
+  // The report echoes what was used: from it, as a file, comes the same.
+  expect(report.parameters.parameters).toMatchObject({ elementBytes: { value: 4, source }, updateFactor: { value: 9, source }, tileM: { value: 128 } });
+  const again = path.join(folder, 'again.json');
+  expect(tilewire('model', ...SHAPE, '--schedule', 't3-mca', '--machine', file('echo.json', report.parameters.machine), '--json', again).status).toBe(0);
+  expect(read<ModelReport>(again).cases).toEqual(report.cases);
+  expect(tilewire('model', ...SHAPE, '--schedule', 't3-mca', '--machine', 'paper', '--json', again, '--force').status).toBe(0);
+  expect(read<ModelReport>(again).cases[0]!.timeUs).toBeLessThan(report.cases[0]!.timeUs);
+  storeMachine({ ...environment, browser: 'Chrome/144' }, { ...MACHINE_FILES[0]!, name: 'this', about: 'another one' }, '2026-03-05', machines);
+  fs.utimesSync(kept, 1, 1);
+  expect(modelled().stderr).toContain('2 adapters were calibrated; this is the last one: another one');
+  for (const name of fs.readdirSync(machines)) fs.writeFileSync(path.join(machines, name), '{"version": 1');
+  expect(modelled()).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(/cannot be read[^]*fix: measure it: `tilewire doctor --calibrate`\n$/) });
+});
+
+test('what WebGPU could not run is modelled, and run refuses it', () => {
+  const json = path.join(folder, 'large.json');
+  const modelled = (...args: string[]): ModelReport => {
+    expect(tilewire('model', ...args, '--schedule', 't3-mca', '--json', json, '--force')).toMatchObject({ status: 0, stdout: expect.stringContaining('t3-mca') });
+    return read<ModelReport>(json);
+  };
+  expect(modelled('--model', 'mt-nlg', '--layer', 'fc2', '--tp', '32').cases[0]!.timeUs).toBeGreaterThan(100);
+  // More tiles along one side than a dispatch has workgroups; a matrix beyond 32-bit indices; more devices than are emulated.
+  const shapes: [string[], string][] = [
+    [['--m', '9000000', '--n', '64', '--k', '8', '--devices', '2'], 'limit 65535'],
+    [['--m', '64', '--n', '64', '--k', '70000000', '--devices', '2'], 'too many elements for a 32-bit index'],
+    [['--m', '512', '--n', '384', '--k', '8', '--devices', '100'], 'limit 1..64'],
+    [['--model', 'mt-nlg', '--layer', 'fc2', '--tp', '128'], 'from 1 to 64'],
+  ];
+  for (const [shape, limit] of shapes) {
+    refused(['run', ...shape, '--operands', 'normal'], limit);
+    expect(modelled(...shape).cases[0]!.timeUs).toBeGreaterThan(0);
+  }
+  expect(tilewire('explain', '--m', '128', '--n', '128', '--k', '8', '--devices', '70')).toMatchObject({ status: 0, stdout: expect.stringContaining('128x128x8 on 70') });
+  const slow = file('slowest.json', { ...MACHINE_FILES[0], cus: { value: 1, source: 'x' }, clockGHz: { value: 0.01, source: 'x' }, flopsPerClockPerCu: { value: 16, source: 'x' } });
+  refused(['model', '--model', 'mt-nlg', '--layer', 'fc2', '--tp', '1', '--machine', slow], '--tokens', 'longer than the clock counts', 'limit 9007 s');
+}, 300_000);
+
 test('machine files that cannot be: path, what was found, the limit and the fix', () => {
   const [paper] = MACHINE_FILES;
   const machine = (name: string, content: unknown): string[] => ['model', ...SHAPE, '--machine', file(name, content)];
-  refused(machine('cus.json', { ...paper, cus: { value: -3, source: 'x' } }), 'cus.json cus.value', 'found -3', 'limit', '>=1', '1 issue (');
+  refused(machine('cus.json', { ...paper, cus: { value: -3, source: 'x' } }), 'cus.json cus.value', 'found -3', 'limit 1..65536', '1 issue (');
   refused(machine('two.json', { ...paper, topology: { value: 'torus', source: 'x' }, llcBytes: 7 }), '2 issues', 'llcBytes', 'found 7', 'topology.value: found "torus"');
   refused(machine('slow.json', { ...paper, linkGBs: { value: 1e-6, source: 'x' }, cus: { value: 1e9, source: 'x' } }), 'slow.json cus.value', 'found 1000000000', 'limit 1..65536', 'linkGBs.value: found 0.000001, limit 0.01..1000000');
   const { clockGHz: _, ...without } = paper;

@@ -2,6 +2,7 @@
 // destroys what it made.
 import { dmaKernels, ITEM } from '../../src/gpu/dma.ts';
 import { Gemm } from '../../src/gpu/gemm.ts';
+import { TilewireError } from '../../src/errors.ts';
 import { Arena, Gpu, readBack } from '../../src/gpu/gpu.ts';
 import { probe, probeFootprint } from '../../src/gpu/probe.ts';
 import { RecordBuffer } from '../../src/gpu/records.ts';
@@ -10,6 +11,7 @@ import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
 import { estimateMemory, poison, probeMemory } from '../../src/emulate/memory.ts';
 import { probeSpec } from '../../src/emulate/footprint.ts';
+import { calibrate } from '../../src/tune/calibrate.ts';
 import { EpilogueValues } from '../../src/emulate/epilogue.ts';
 import { Gemms } from '../../src/emulate/gemms.ts';
 import { laidOut, operandBuffers, operandSource, PLAIN_OPERANDS } from '../../src/emulate/operands.ts';
@@ -99,7 +101,34 @@ async function scoped<T>(body: (gpu: Gpu, arena: Arena) => Promise<T>): Promise<
   return value;
 }
 
+/** The GPU, but that the text of one of its kernels is another. */
+function sabotaged(gpu: Gpu, label: string, find: string, replacement: string): Gpu {
+  return new Proxy(gpu, {
+    get(target, key) {
+      if (key === 'kernel')
+        return (name: string, code: string, entry?: string) => {
+          if (name === label && !code.includes(find)) throw new Error(`${label} has no ${find}`);
+          return target.kernel(name, name === label ? code.replaceAll(find, replacement) : code, entry);
+        };
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
+
 const hooks = {
+  /** Calibrates with a kernel that is wrong. */
+  calibrateWrong: (label: string, find: string, replacement: string) =>
+    scoped(async (gpu) => {
+      try {
+        await calibrate(sabotaged(gpu, label, find, replacement), { bytes: 2 ** 20, samples: 1, timerStepNs: 1, progress: () => {} });
+        return null;
+      } catch (error) {
+        return error instanceof TilewireError ? error.toRecord() : String(error);
+      }
+    }),
+
+
   /** Owners as probed, and as the lane layout says. */
   /** @param promised whose lane layout says the footprint */
   probe: (spec: Spec, promised: Spec) =>

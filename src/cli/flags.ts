@@ -266,7 +266,7 @@ const machineFlags = (): Option[] => [
 ];
 
 export function addModelFlags(command: Command): Command {
-  addSpecFlags(command, MODEL_SPEC_FLAGS);
+  addSpecFlags(command, [...MODEL_SPEC_FLAGS, 'splits', 'skew', 'seed']);
   const own = [
     text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
     ...machineFlags(),

@@ -217,6 +217,9 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
 
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
 assumption. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
+With --skew (of --seed) every device is simulated, and the GEMM of the baseline is that of the slowest one. --splits gives each
+tile a workgroup for each part of k: the stores of T3 are that many updates, which the tracker waits for; a plain GEMM adds
+them in the LLC.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8

@@ -148,7 +148,8 @@ export function runSchedule(subject: Subject, name: string, gemmTime: GemmTime =
     gemmPs: gemm.gemmPs,
     exposedPs: fusedPs + allGather.timePs - subject.gemm.timePs,
     dramBytes: {
-      gemmReads: gemmBytes[FILL],
+      // With split-K the LLC may have to read partial sums again.
+      gemmReads: gemmBytes[FILL] + gemmBytes[READ],
       gemmWrites: gemmBytes[WRITE] + gemmBytes[LOCAL_UPDATE],
       rsReads: gemmBytes[DMA_READ] + rs[READ] + rs[DMA_READ],
       rsWrites: gemmBytes[REMOTE_UPDATE] + gemmBytes[DMA_UPDATE] + rs[RECEIVED] + rs[WRITE] + rs[DMA_UPDATE],

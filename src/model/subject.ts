@@ -3,7 +3,7 @@
 import { chunkRingReduceScatter } from '../plan/collectives/chunk-ring-reduce-scatter.ts';
 import { directReduceScatter } from '../plan/collectives/direct-reduce-scatter.ts';
 import { ringReduceScatter } from '../plan/collectives/ring-reduce-scatter.ts';
-import { gridTiling } from '../plan/grid-tiling.ts';
+import { gridTiling, twinsOf } from '../plan/grid-tiling.ts';
 import type { Mapping } from '../plan/mapping.ts';
 import { planOfMapping, type Plan } from '../plan/plan.ts';
 import { chunkRange, depthOf } from '../spec/chunks.ts';
@@ -24,6 +24,8 @@ export interface Shape {
   readonly devices: number;
   /** Along the longer dimension, where left out. */
   readonly chunk?: ChunkAxis;
+  /** Of K: partial products of a device, each by workgroups of its own. One, where left out. */
+  readonly splits?: number;
 }
 
 export interface Conditions {
@@ -61,14 +63,21 @@ export class Subject {
     if (this.kin !== null) return this.kin.plan(devices, mapping, blockTiles);
     return this.#once(`plan ${devices} ${mapping} ${blockTiles}`, () => {
       const { tileM, tileN, wavesM, wavesN, swizzle } = this.conditions.parameters;
-      const kernel = { m: this.shape.m, n: this.shape.n, tile: { m: tileM, n: tileN }, waves: { m: wavesM, n: wavesN }, swizzle };
-      return planOfMapping(MAPPINGS[mapping](devices), gridTiling(kernel, this.axis, devices, blockTiles));
+      const { m, n, splits = 1 } = this.shape;
+      const kernel = { m, n, tile: { m: tileM, n: tileN }, waves: { m: wavesM, n: wavesN }, swizzle, splits };
+      return planOfMapping(MAPPINGS[mapping](devices), gridTiling(kernel, this.axis, devices, blockTiles), Infinity, twinsOf(kernel));
     });
   }
 
-  /** The plain GEMM of the device with the largest k, its output through the LLC. */
+  /** The plain GEMM of the slowest device, its output through the LLC: without skew that with the largest k, the first. */
   get gemm(): GemmFigures {
-    return this.#once('gemm', () => this.simulate({ plan: this.plan(1), policy: 'round-robin', writes: 'cached', isConnected: false }));
+    return this.gemms.reduce((slowest, other) => (other.timePs > slowest.timePs ? other : slowest));
+  }
+
+  /** The plain GEMM of each device by itself, of the first one alone where none is skewed. */
+  get gemms(): readonly GemmFigures[] {
+    const ranks = (this.conditions.skew ?? 0) === 0 ? 1 : this.shape.devices;
+    return this.#once('gemms', () => Array.from({ length: ranks }, (_, rank) => this.simulate({ plan: this.plan(1), policy: 'round-robin', writes: 'cached', isConnected: false, rank })));
   }
 
   /** The fused GEMM with nothing of its communication: staggered, past the LLC, stores for peers dropped. */
@@ -97,11 +106,11 @@ export class Subject {
     return this.#once(`${kind} ${collectiveCus} ${parts}`, () => simulateCollective({ settings: { ...settingsOf(machine, parameters, 'round-robin'), collectiveCus }, kind, chunkBytes, fold, binPs }));
   }
 
-  simulate({ plan, policy, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log' | 'trace'>): GemmFigures {
+  simulate({ plan, policy, rank = 0, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log' | 'trace' | 'rank'>): GemmFigures {
     const { machine, parameters, fold, skew = 0, seed = 0, binPs = 0 } = this.conditions;
-    const depths = Array.from({ length: plan.devices }, (_, device) => depthOf({ gemm: this.shape, devices: this.shape.devices }, device));
+    const depths = Array.from({ length: plan.devices }, (_, device) => depthOf({ gemm: this.shape, devices: this.shape.devices }, rank + device));
     const { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways } = parameters;
-    return simulateGemm({ settings: settingsOf(machine, parameters, policy), plan, tile: { m: tileM, n: tileN, k: tileK }, depths, fold, skew, seed, binPs, geometry: { sets, ways, overflow: 'spill' }, ...rest });
+    return simulateGemm({ settings: settingsOf(machine, parameters, policy), plan, tile: { m: tileM, n: tileN, k: tileK }, depths, fold, skew, seed, rank, binPs, geometry: { sets, ways, overflow: 'spill' }, ...rest });
   }
 
   #once<T>(key: string, make: () => T): T {

@@ -6,7 +6,7 @@ import { TilewireError } from '../errors.ts';
 import type { SpecRequest } from '../spec/resolve.ts';
 import { parseVariation, type Variations } from '../tune/candidates.ts';
 import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile, Triggers } from '../spec/spec.ts';
+import { ALGORITHMS, type Algorithm, type ChunkAxis, type Collective, type Fault, type Layout, type OverflowPolicy, type Tile, type Triggers } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
 import type { Backend } from '../verify/run-report.ts';
 import { CHECKS, FULL_BY_DEFAULT_FLOP, type CheckChoice } from '../verify/choice.ts';
@@ -153,7 +153,7 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     integer('--k <LENGTH>', '--k', 'length of the dot products PER DEVICE'),
     integer('--devices <COUNT>', '--devices', 'emulated devices, 1 to 64'),
     word('--collective <NAME>', '--collective', ['reduce-scatter'], 'what is done to the partial outputs (default: reduce-scatter)'),
-    word('--algorithm <NAME>', '--algorithm', ['ring', 'direct'], 'how the partial outputs travel: ring or direct (default: ring)'),
+    word('--algorithm <NAME>', '--algorithm', ALGORITHMS, 'how the partial outputs travel: ring, direct, or chunk-ring, a ring on which nothing is stored at a peer (with --trigger-tiles of a chunk: collective matmul) (default: ring)'),
     word('--operands <KIND>', '--operands', ['exact', 'normal', 'trained'], "exact: small integers, tolerance zero; normal: near-normal reals; trained: a trained Transformer's FC-2, which gives the shape (default: exact)"),
     text('--a <FILE>', '--a', 'your own A, m x K over all devices: FILE.npy, FILE.safetensors#TENSOR or FOLDER#TENSOR (f32, f16, bf16); gives the shape together with --b and --tp, or --devices'),
     text('--b <FILE>', '--b', 'your own B, K x n over all devices; FOLDER or FILE.safetensors alone where --config and --layer tell the tensor'),

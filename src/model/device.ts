@@ -118,9 +118,13 @@ export class Device implements ComputeHost {
   }
 
   store(tile: number, slot: number): boolean {
+    this.#traceTile(tile);
+    return this.#store(tile, slot);
+  }
+
+  #store(tile: number, slot: number): boolean {
     const { plan, device, settings, isConnected } = this.#input;
     const { tileParts, partChunk } = plan.tiling;
-    this.#traceTile(tile);
     if (isConnected)
       for (const part of tileParts[tile]) {
         const to = routeOf(plan, device, partChunk[part]).storeTo;
@@ -135,7 +139,7 @@ export class Device implements ComputeHost {
   #traceTile(tile: number): void {
     const { trace, device, heap, plan: { tiling: { tileParts, wavefronts } } } = this.#input;
     if (trace === null) return;
-    for (const part of tileParts[tile]) for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) trace.first(trace.computed, device, piece, heap.time);
+    for (const part of tileParts[tile]) for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) trace.last(trace.computed, device, piece, heap.time);
   }
 
   firstStage(): void {
@@ -272,7 +276,7 @@ export class Device implements ComputeHost {
     if (kind === DMA_UPDATE) this.dma.sent(size);
     while (this.#waitingStores.length > 0 && link.queue.bytes < settings.linkQueueBytes) {
       const { tile, slot } = this.#waitingStores.shift()!;
-      if (!this.store(tile, slot)) break;
+      if (!this.#store(tile, slot)) break;
       this.compute.stored(slot);
     }
     link.pump();

@@ -1,20 +1,12 @@
 // What a schedule is run on: a GEMM shape over devices on a machine with a parameter set, and the simulations that several schedules
 // share (the GEMM alone, the collectives alone), each made at most once.
-import { chunkRingReduceScatter } from '../plan/collectives/chunk-ring-reduce-scatter.ts';
-import { directReduceScatter } from '../plan/collectives/direct-reduce-scatter.ts';
-import { ringReduceScatter } from '../plan/collectives/ring-reduce-scatter.ts';
 import { gridTiling, twinsOf } from '../plan/grid-tiling.ts';
-import type { Mapping } from '../plan/mapping.ts';
-import { planOfMapping, type Plan } from '../plan/plan.ts';
+import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../plan/plan.ts';
 import { chunkRange, depthOf } from '../spec/chunks.ts';
-import type { ChunkAxis } from '../spec/spec.ts';
+import type { Algorithm, ChunkAxis } from '../spec/spec.ts';
 import { simulateCollective, type CollectiveFigures, type CollectiveKind } from './collective.ts';
 import { simulateGemm, type GemmFigures, type GemmInput } from './fused.ts';
 import { settingsOf, type ArbitrationPolicy, type Machine, type Parameters } from './machine.ts';
-
-/** Reduce-scatters that a schedule may run fused with its GEMM. */
-export const MAPPINGS = { ring: ringReduceScatter, direct: directReduceScatter, 'chunk-ring': chunkRingReduceScatter } as const satisfies { readonly [name: string]: (devices: number) => Mapping };
-export type MappingName = keyof typeof MAPPINGS;
 
 export interface Shape {
   readonly m: number;
@@ -59,13 +51,13 @@ export class Subject {
   }
 
   /** Of the collective over the devices, or of the plain GEMM (one device). Its stages are whole steps: the machine cuts them. */
-  plan(devices: number = this.shape.devices, mapping: MappingName = 'ring', blockTiles: number = this.conditions.parameters.blockTiles): Plan {
-    if (this.kin !== null) return this.kin.plan(devices, mapping, blockTiles);
-    return this.#once(`plan ${devices} ${mapping} ${blockTiles}`, () => {
+  plan(devices: number = this.shape.devices, algorithm: Algorithm = 'ring', blockTiles: number = this.conditions.parameters.blockTiles): Plan {
+    if (this.kin !== null) return this.kin.plan(devices, algorithm, blockTiles);
+    return this.#once(`plan ${devices} ${algorithm} ${blockTiles}`, () => {
       const { tileM, tileN, wavesM, wavesN, swizzle } = this.conditions.parameters;
       const { m, n, splits = 1 } = this.shape;
       const kernel = { m, n, tile: { m: tileM, n: tileN }, waves: { m: wavesM, n: wavesN }, swizzle, splits };
-      return planOfMapping(MAPPINGS[mapping](devices), gridTiling(kernel, this.axis, devices, blockTiles), Infinity, twinsOf(kernel));
+      return planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling(kernel, this.axis, devices, blockTiles), Infinity, twinsOf(kernel));
     });
   }
 
@@ -86,10 +78,10 @@ export class Subject {
   }
 
   /** Fused with a reduce-scatter, in blocks of the parameters' size or of whole chunks, each of which is then a kernel of its own. */
-  fused(policy: ArbitrationPolicy, mapping: MappingName = 'ring', byChunk = false): GemmFigures {
+  fused(policy: ArbitrationPolicy, algorithm: Algorithm = 'ring', byChunk = false): GemmFigures {
     // Fully connected devices run as many rings as each has links, striped, so that a ring has all of a device's bandwidth.
-    if (mapping !== 'direct' && this.conditions.machine.topology === 'fully-connected') return this.under({ machine: { topology: 'ring' } }).fused(policy, mapping, byChunk);
-    return this.#once(`fused ${policy} ${mapping} ${byChunk}`, () => this.simulate({ plan: this.plan(this.shape.devices, mapping, byChunk ? Infinity : undefined), policy, writes: 'updates', isConnected: true, kernelPerStage: byChunk }));
+    if (algorithm !== 'direct' && this.conditions.machine.topology === 'fully-connected') return this.under({ machine: { topology: 'ring' } }).fused(policy, algorithm, byChunk);
+    return this.#once(`fused ${policy} ${algorithm} ${byChunk}`, () => this.simulate({ plan: this.plan(this.shape.devices, algorithm, byChunk ? Infinity : undefined), policy, writes: 'updates', isConnected: true, kernelPerStage: byChunk }));
   }
 
   /** The same shape under other conditions, e.g. with fewer CUs. */

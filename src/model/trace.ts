@@ -3,7 +3,7 @@
 import type { Plan } from '../plan/plan.ts';
 
 export class Trace {
-  /** By device and piece: its workgroup had computed it, its own store had landed, all updates had. */
+  /** By device and piece: its workgroup (of the last split) had computed it, its own store had landed, all updates had. */
   readonly computed: Float64Array;
   readonly stored: Float64Array;
   readonly completed: Float64Array;

@@ -12,7 +12,7 @@ import { kernelHash } from './kernel-sources.ts';
 import { defaultKernel, kernelNamed, KERNELS, runsOn } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
 import { MAX_STAGE_TILES, notExact, specProblems, unknownKernel, type Problem } from './limits.ts';
-import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile, Triggers } from './spec.ts';
+import { ALGORITHMS, type AdapterTraits, type Algorithm, type ChunkAxis, type Collective, type Fault, type GemmShape, type KernelChoice, type Layout, type OperandFile, type Operands, type OverflowPolicy, type Spec, type SpecDraft, type SplitGemmShape, type Tile, type Triggers } from './spec.ts';
 import { layerShape, MAX_DEVICES } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
@@ -153,7 +153,7 @@ function kernelFor(gemm: GemmShape, tile: Tile | undefined, traits: AdapterTrait
 /** Flags with a fixed set of values: they reach here as text, whatever their type says. */
 const CHOICES = {
   collective: ['reduce-scatter'],
-  algorithm: ['ring', 'direct'],
+  algorithm: ALGORITHMS,
   operands: ['exact', 'normal', 'trained'],
   chunk: ['rows', 'columns'],
   triggers: ['host', 'device'],

@@ -4,14 +4,13 @@ import { expect, test } from 'vitest';
 import { simulateGemm } from '../../src/model/fused.ts';
 import { FILL, LOCAL_UPDATE, WRITE } from '../../src/model/memory.ts';
 import { gridTiling, twinsOf } from '../../src/plan/grid-tiling.ts';
-import { MAPPINGS } from '../../src/model/subject.ts';
-import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
+import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../../src/plan/plan.ts';
 import type { Algorithm } from '../../src/spec/spec.ts';
 import { fusedRun, PLAIN } from '../support/modelled.ts';
 
 /** Chunks of `perChunk` tiles, one below the other. */
 const column = (devices: number, perChunk: number, algorithm: Algorithm = 'ring'): Plan =>
-  planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
+  planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
 const ONE_CU = { ...PLAIN, cus: 1 };
 const timesOf = ({ timePs, gemmPs }: { timePs: number; gemmPs: number }): number[] => [timePs, gemmPs];
 
@@ -30,7 +29,7 @@ test('a slab loads while the one before it computes; without prefetching it does
 test('split-K: each split is a workgroup of its own, whose stores are updates', () => {
   const split = (splits: number): Plan => {
     const kernel = { m: 4, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1, splits };
-    return planOfMapping(MAPPINGS.ring(1), gridTiling(kernel, 'rows', 1, 1), Infinity, twinsOf(kernel));
+    return planOfMapping(REDUCE_SCATTERS.ring(1), gridTiling(kernel, 'rows', 1, 1), Infinity, twinsOf(kernel));
   };
   // Half of k: load 256, compute until 512, store until 576; the second one loads behind that until 832, computes until 1088, stores.
   const run = fusedRun(split(2), ONE_CU, { k: 16 });

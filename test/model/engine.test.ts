@@ -12,9 +12,8 @@ import { periodOf } from '../../src/model/fold.ts';
 import { DMA_READ, DMA_UPDATE, LOCAL_UPDATE, REMOTE_UPDATE } from '../../src/model/memory.ts';
 import { expectedLedger } from '../../src/plan/closed-forms.ts';
 import { gridTiling, twinsOf } from '../../src/plan/grid-tiling.ts';
-import { MAPPINGS } from '../../src/model/subject.ts';
-import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
-import type { Spec } from '../../src/spec/spec.ts';
+import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../../src/plan/plan.ts';
+import { ALGORITHMS, type Spec } from '../../src/spec/spec.ts';
 import { planCases, planFor, type PlanCase } from '../support/plans.ts';
 import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
 
@@ -22,7 +21,7 @@ const cases = planCases({ side: 14, devices: 6 });
 /** Where K is split, some splits of the smaller one are shorter than a slab, and some are empty. */
 const depths = fc.constantFrom(24, 5);
 /** A ring has no links for the direct collective. */
-const topologyFor = ({ algorithm }: PlanCase): 'ring' | 'fully-connected' => (algorithm === 'ring' ? 'ring' : 'fully-connected');
+const topologyFor = ({ algorithm }: Pick<PlanCase, 'algorithm'>): 'ring' | 'fully-connected' => (algorithm === 'direct' ? 'fully-connected' : 'ring');
 const skews = fc.constantFrom(0, 0.7, 3);
 
 test('any Plan on any machine: complete, causal, balanced, with the triggers and the bytes of the emulation', () => {
@@ -56,9 +55,9 @@ test('any Plan on any machine: complete, causal, balanced, with the triggers and
 
 test.each(Array.from({ length: 64 }, (_, index) => index + 1))('%i devices: bytes by the closed forms, chunks unequal and empty', (devices) => {
   for (const [m, n, axis] of [[2 * devices + 3, 5, 'rows'], [5, 1 + Math.floor(devices / 2), 'columns']] as const)
-    for (const algorithm of devices % 9 === 1 || devices < 9 ? (['ring', 'direct'] as const) : (['ring'] as const)) {
-      const plan = planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
-      const run = fusedRun(plan, { ...PLAIN, topology: algorithm === 'ring' ? 'ring' : 'fully-connected' });
+    for (const algorithm of devices % 9 === 1 || devices < 9 ? ALGORITHMS : (['ring'] as const)) {
+      const plan = planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
+      const run = fusedRun(plan, { ...PLAIN, topology: topologyFor({ algorithm }) });
       expect(run.devices.map(({ served, linkBytes }) => ({ storeBytes: served[LOCAL_UPDATE], transferBytes: served[DMA_READ], linkBytes, reductionBytes: served[REMOTE_UPDATE] + served[DMA_UPDATE] }))).toEqual(expectedLedger(algorithm, plan));
     }
 });
@@ -98,7 +97,7 @@ test('no resource works longer than the run, nor less than its bytes take', () =
 
 describe('folded', () => {
   // Chunks of whole tiles, or of one and a half: period 1 or 2.
-  const folding = fc.record({ devices: fc.integer({ min: 2, max: 8 }), perChunk: fc.integer({ min: 1, max: 4 }), half: fc.boolean(), across: fc.integer({ min: 1, max: 20 }), axis: fc.constantFrom('rows', 'columns'), algorithm: fc.constantFrom('ring', 'direct', 'chunk-ring'), swizzle: fc.integer({ min: 1, max: 3 }), blockTiles: fc.integer({ min: 1, max: 3 }), splits: fc.integer({ min: 1, max: 3 }) });
+  const folding = fc.record({ devices: fc.integer({ min: 2, max: 8 }), perChunk: fc.integer({ min: 1, max: 4 }), half: fc.boolean(), across: fc.integer({ min: 1, max: 20 }), axis: fc.constantFrom('rows', 'columns'), algorithm: fc.constantFrom(...ALGORITHMS), swizzle: fc.integer({ min: 1, max: 3 }), blockTiles: fc.integer({ min: 1, max: 3 }), splits: fc.integer({ min: 1, max: 3 }) });
 
   test('equals unfolded, to the picosecond and the byte', () => {
     let folded = 0;
@@ -107,8 +106,8 @@ describe('folded', () => {
         const along = devices * (4 * perChunk + (half ? 2 : 0));
         const [m, n] = axis === 'rows' ? [along, across] : [across, along];
         const kernel = { m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle, splits };
-        const plan = planOfMapping(MAPPINGS[algorithm](devices), gridTiling(kernel, axis, devices, blockTiles), Infinity, twinsOf(kernel));
-        const settings = { ...machine, topology: algorithm === 'direct' ? 'fully-connected' as const : 'ring' as const };
+        const plan = planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling(kernel, axis, devices, blockTiles), Infinity, twinsOf(kernel));
+        const settings = { ...machine, topology: topologyFor({ algorithm }) };
         const whole = fusedRun(plan, settings);
         const part = fusedRun(plan, settings, { fold: true });
         if (part.devices.length < devices) folded++;
@@ -134,7 +133,7 @@ describe('folded', () => {
   });
 
   test('not where devices differ', () => {
-    const plan = planOfMapping(MAPPINGS.ring(4), gridTiling({ m: 16, n: 16, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', 4, 1));
+    const plan = planOfMapping(REDUCE_SCATTERS.ring(4), gridTiling({ m: 16, n: 16, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', 4, 1));
     expect(fusedRun(plan, PLAIN, { fold: true }).devices).toHaveLength(1);
     expect(fusedRun(plan, PLAIN, { fold: true, skew: 1 }).devices).toHaveLength(4);
     expect(fusedRun(plan, PLAIN, { fold: true, depths: [24, 24, 24, 23] }).devices).toHaveLength(4);

@@ -85,6 +85,21 @@ export function runCases(cases: readonly PaperCase[] = PAPER_CASES, machine: Mac
   });
 }
 
+/** What holds in time of every case, as a name and a test on the case's schedules. */
+const ORDERS: readonly (readonly [string, (of: { readonly [name: string]: Modelled }) => boolean])[] = [
+  ['t3-mca takes at most 1.05 × t3', (of) => of['t3-mca'].timePs <= 1.05 * of['t3'].timePs],
+  ['t3 and t3-mca take at most what sequential takes', (of) => Math.max(of['t3'].timePs, of['t3-mca'].timePs) <= of['sequential'].timePs],
+  ['ideal-nmc with T3’s GEMM, the link latency paid once, takes at most what t3-mca takes', (of) => of['ideal-nmc of t3'].timePs <= of['t3-mca'].timePs],
+];
+
+export interface Order {
+  readonly what: string;
+  /** Cases of which it does not hold. */
+  readonly exceptions: readonly PaperCase[];
+}
+
+export const ordersOf = (results: readonly CaseResult[]): Order[] => ORDERS.map(([what, holds]) => ({ what, exceptions: results.filter(({ modelled }) => !holds(modelled)).map(({ paperCase }) => paperCase) }));
+
 /** A claim of the paper beside ours; `published` null where t3.md does not give it. */
 export interface Claim {
   readonly claim: string;

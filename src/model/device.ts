@@ -47,6 +47,8 @@ export interface DeviceInput {
   readonly trace: Trace | null;
   readonly traffic: Traffic | null;
   readonly peers: readonly Device[];
+  /** A memory that a collective's kernel shares (beside.ts), and what sets it to work; its place among the heap's devices is then `at`. */
+  readonly shared?: { readonly memory: Memory; readonly pump: () => void; readonly at: number };
 }
 
 export class Device implements ComputeHost {
@@ -61,6 +63,8 @@ export class Device implements ComputeHost {
   /** When it last did anything that counts. */
   finishedPs = 0;
   readonly #input: DeviceInput;
+  /** Its place among the heap's devices. */
+  readonly #at: number;
   readonly #waitingStores: { readonly tile: number; readonly slot: number }[] = [];
   readonly #remaining: Int32Array;
   readonly #output: TrackerOutput = { completed: [], ready: [] };
@@ -75,9 +79,10 @@ export class Device implements ComputeHost {
     const { device, settings, plan, work, blocks, heap, geometry, log, trace, traffic, isConnected } = input;
     const { tiling, devices } = plan;
     this.#input = input;
-    this.memory = new Memory(settings, settings.arbitration, traffic);
+    this.memory = input.shared?.memory ?? new Memory(settings, settings.arbitration, traffic);
+    this.#at = input.shared?.at ?? device;
     this.llc = new Llc(settings.llcBytes, blocks + tiling.parts * tiling.wavefronts, (block, bytes) => this.#split(this.#storeStream, WRITE | ((block - blocks) << KIND_BITS), bytes));
-    this.compute = new Compute(device, settings, work, this.llc, heap, COMPUTED, STAGE, this, blocks);
+    this.compute = new Compute(this.#at, settings, work, this.llc, heap, COMPUTED, STAGE, this, blocks);
     this.dma = new Dma(device, settings, plan, this.memory, heap, SET_UP, (block) => log?.add('send', heap.time, device, block, this.#target(block)), trace && ((piece) => trace.first(trace.asked, device, piece, heap.time)));
     this.links = linksOf(settings, device, devices, heap, SENT, CREDIT);
     this.tracker = isConnected && input.writes === 'updates' ? new Tracker(plan, device, geometry) : null;
@@ -189,9 +194,10 @@ export class Device implements ComputeHost {
   // ── Memory ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pump(): void {
-    const { heap, device } = this.#input;
+    const { heap, shared } = this.#input;
+    if (shared !== undefined) return shared.pump();
     const at = this.memory.pump(heap.time, this.#admitted);
-    if (at >= 0) heap.add(at, SERVED, device);
+    if (at >= 0) heap.add(at, SERVED, this.#at);
   }
 
   #served(): void {
@@ -203,9 +209,9 @@ export class Device implements ComputeHost {
     const subject = what >>> KIND_BITS;
     if (kind === FILL) {
       if (--this.#remaining[subject] > 0) return;
-      const { heap, device, settings: { readLatencyPs } } = this.#input;
+      const { heap, settings: { readLatencyPs } } = this.#input;
       if (readLatencyPs === 0) this.#filled(subject);
-      else heap.add(heap.time + readLatencyPs, FILLED, device, subject);
+      else heap.add(heap.time + readLatencyPs, FILLED, this.#at, subject);
     } else if (kind === LOCAL_UPDATE || kind === REMOTE_UPDATE || kind === DMA_UPDATE) this.#landed(kind, subject, size, from);
     else if (kind === DMA_READ) {
       const to = this.#targetOf(subject);

@@ -8,7 +8,7 @@ import { elementAt, type Tiling } from '../plan/tiling.ts';
 import { checkTracker, type TrackerCounts, type TrackerGeometry } from '../tracker/tracker.ts';
 import type { ArbiterCounts } from './arbitration.ts';
 import type { Stalls, Work } from './compute.ts';
-import { Device, type Writes } from './device.ts';
+import { Device, type DeviceInput, type Writes } from './device.ts';
 import { EventHeap } from './event-heap.ts';
 import { Fold, periodOf } from './fold.ts';
 import { COMPUTE_STREAM, DMA_READS, INCOMING, STORES, type Traffic } from './memory.ts';
@@ -83,11 +83,19 @@ export interface GemmFigures {
 const GEOMETRY: TrackerGeometry = { sets: 256, ways: 8, overflow: 'spill' };
 
 export function simulateGemm(input: GemmInput): GemmFigures {
+  const heap = new EventHeap(input.plan.devices);
+  const devices = devicesOf(input, heap);
+  for (const device of devices) device.start();
+  while (heap.next()) devices[heap.device].happens(heap.kind, heap.payload);
+  return gemmFigures(devices, heap);
+}
+
+/** What is simulated of a GEMM: all its devices, or a period of them. */
+export function devicesOf(input: GemmInput, heap: EventHeap, shared?: DeviceInput['shared']): Device[] {
   const { settings, plan, tile, depths, writes, isConnected, geometry = GEOMETRY, skew = 0, log = null, trace = null, binPs = 0 } = input;
   const places = placesOfTiles(plan.tiling, tile);
   const period = input.fold === true && canFold(input) ? foldPeriod(plan, places, settings) : plan.devices;
   const fold = new Fold(plan.devices, period, plan);
-  const heap = new EventHeap(plan.devices);
   const devices: Device[] = [];
   const rows = Math.ceil(plan.tiling.m / tile.m);
   const columns = Math.ceil(plan.tiling.n / tile.n);
@@ -97,15 +105,18 @@ export function simulateGemm(input: GemmInput): GemmFigures {
     const work: Work = { ...orderOf(plan, device, settings.straddleSteps && input.kernelPerStage !== true), ...workgroupsOf(plan, places, slabs, rows), slabs, tile, skew, seed: input.seed ?? 0, rank: (input.rank ?? 0) + device, launchPs: input.kernelPerStage === true ? settings.launchPs : 0 };
     devices.push(
       new Device({
-        device, settings, plan, work, writes, isConnected, geometry, heap, fold, log, trace, peers: devices,
+        device, settings, plan, work, writes, isConnected, geometry, heap, fold, log, trace, peers: devices, ...(shared === undefined ? {} : { shared }),
         traffic: binPs > 0 ? ({ binPs, bins: [] } satisfies Traffic) : null,
         blocks: (rows + columns) * all.length,
         blockBytes: bytesOfBlocks(plan.tiling, tile, rows, all, settings.elementBytes),
       }),
     );
   }
-  for (const device of devices) device.start();
-  while (heap.next()) devices[heap.device].happens(heap.kind, heap.payload);
+  return devices;
+}
+
+/** @throws STALLED where not everything has happened */
+export function gemmFigures(devices: readonly Device[], heap: EventHeap): GemmFigures {
   refuseUnfinished(devices);
   const figures = devices.map(figuresOf);
   return { timePs: Math.max(...figures.map(({ finishedPs }) => finishedPs)), gemmPs: Math.max(...figures.map(({ gemmPs }) => gemmPs)), devices: figures, events: heap.taken, peakEvents: heap.peak };
@@ -117,7 +128,7 @@ function refuseUnfinished(devices: readonly Device[]): void {
 }
 
 /** Devices that differ in k, in speed or in what happens to a full tracker cannot stand for each other. */
-function canFold({ depths, skew = 0, log, trace, geometry = GEOMETRY }: GemmInput): boolean {
+export function canFold({ depths, skew = 0, log, trace, geometry = GEOMETRY }: Pick<GemmInput, 'depths' | 'skew' | 'log' | 'trace' | 'geometry'>): boolean {
   return skew === 0 && log === undefined && trace === undefined && geometry.overflow === 'spill' && depths.every((k) => k === depths[0]);
 }
 

@@ -4,6 +4,7 @@ import { gridTiling, twinsOf } from '../plan/grid-tiling.ts';
 import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../plan/plan.ts';
 import { chunkRange, depthOf } from '../spec/chunks.ts';
 import type { Algorithm, ChunkAxis } from '../spec/spec.ts';
+import { simulateBeside, type BesideFigures } from './beside.ts';
 import { simulateCollective, type CollectiveFigures, type CollectiveKind } from './collective.ts';
 import { simulateGemm, type GemmFigures, type GemmInput } from './fused.ts';
 import { settingsOf, type ArbitrationPolicy, type Machine, type Parameters } from './machine.ts';
@@ -98,11 +99,24 @@ export class Subject {
     return this.#once(`${kind} ${collectiveCus} ${parts}`, () => simulateCollective({ settings: { ...settingsOf(machine, parameters, 'round-robin'), collectiveCus }, kind, chunkBytes, fold, binPs }));
   }
 
+  /** The plain GEMM on all but some of the CUs, the reduce-scatter of another one on these, at once. */
+  beside(collectiveCus: number): BesideFigures {
+    const { machine, parameters, fold } = this.conditions;
+    const settings = { ...settingsOf({ ...machine, cus: machine.cus - collectiveCus }, parameters, 'round-robin'), collectiveCus };
+    return this.#once(`beside ${collectiveCus}`, () => simulateBeside({ gemm: { ...this.#gemmInput(this.plan(1)), settings, writes: 'cached' }, collective: { kind: 'reduce-scatter', chunkBytes: this.chunkBytes, fold } }));
+  }
+
   simulate({ plan, policy, rank = 0, ...rest }: { readonly plan: Plan; readonly policy: ArbitrationPolicy } & Pick<GemmInput, 'writes' | 'isConnected' | 'kernelPerStage' | 'log' | 'trace' | 'rank'>): GemmFigures {
-    const { machine, parameters, fold, skew = 0, seed = 0, binPs = 0 } = this.conditions;
-    const depths = Array.from({ length: plan.devices }, (_, device) => depthOf({ gemm: this.shape, devices: this.shape.devices }, rank + device));
-    const { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways } = parameters;
-    return simulateGemm({ settings: settingsOf(machine, parameters, policy), plan, tile: { m: tileM, n: tileN, k: tileK }, depths, fold, skew, seed, rank, binPs, geometry: { sets, ways, overflow: 'spill' }, ...rest });
+    const { machine, parameters, fold, binPs = 0 } = this.conditions;
+    const input = this.#gemmInput(plan);
+    return simulateGemm({ ...input, settings: settingsOf(machine, parameters, policy), depths: input.depths.slice(rank, rank + plan.devices), fold, rank, binPs, ...rest });
+  }
+
+  /** With the k of all devices. */
+  #gemmInput(plan: Plan): Pick<GemmInput, 'plan' | 'tile' | 'depths' | 'skew' | 'seed' | 'geometry'> {
+    const { parameters: { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways }, skew = 0, seed = 0 } = this.conditions;
+    const { devices } = this.shape;
+    return { plan, tile: { m: tileM, n: tileN, k: tileK }, depths: Array.from({ length: devices }, (_, device) => depthOf({ gemm: this.shape, devices }, device)), skew, seed, geometry: { sets, ways, overflow: 'spill' } };
   }
 
   #once<T>(key: string, make: () => T): T {

@@ -62,6 +62,17 @@ describe('time', () => {
     const { gemms, collective: byItself } = alone(of, settings);
     expect(gemm.timePs / gemms[0].timePs).toBeCloseTo(1, 3);
     expect(collective.timePs / byItself.timePs).toBeCloseTo(1, 3);
+    // Of each device by its own skew.
+    const skewed = { ...of, skew: 2 };
+    beside(skewed, settings).gemm.devices.forEach(({ gemmPs }, rank) => expect(gemmPs / alone(skewed, settings).gemms[rank].gemmPs).toBeCloseTo(1, 3));
+  });
+
+  test('the collective’s accesses are communication: where compute goes first the GEMM hardly knows of them', () => {
+    const scarce = { ...PLAIN, memoryBandwidth: 1e11, linkBandwidth: 1e12, queueBytes: 64 };
+    const first = beside(of, { ...scarce, arbitration: { policy: 'compute-first', starvationPs: 1e12 } });
+    const [{ timePs }] = alone(of, scarce).gemms;
+    expect(first.gemm.timePs).toBeLessThan(1.05 * timePs);
+    expect(beside(of, scarce).gemm.timePs).toBeGreaterThan(1.1 * timePs);
   });
 
   test('with a memory that is short, more than either, and no more than one after the other', () => {

@@ -35,7 +35,8 @@ export interface PaperOptions {
 export function paperReport({ parameters: file = PAPER_PARAMETER_FILE, sensitivity, progress = () => {} }: PaperOptions = {}): PaperReport {
   const parameters = valuesOf(file);
   const machine = machineNamed('paper');
-  const results = runCases(PAPER_CASES, machine, parameters, (done, of) => progress('cases', done, of));
+  const shared = new Map<string, unknown>();
+  const results = runCases(PAPER_CASES, machine, parameters, { progress: (done, of) => progress('cases', done, of), shared });
   progress('studies', 0, 1);
   const studies = {
     endToEnd: endToEnd(results, { parameters }),
@@ -51,7 +52,7 @@ export function paperReport({ parameters: file = PAPER_PARAMETER_FILE, sensitivi
     summary: [...summaryOf(results), ...extra],
     notes: [...ordersOf(results).map(({ what, exceptions }) => `${what}: ${results.length - exceptions.length} of ${results.length} cases${exceptions.length === 0 ? '' : `, not ${exceptions.map(nameOf).join(', ')}`}`), ...(withoutEffect.length === 0 ? [] : [`the threshold of T3-MCA held nothing back, so that compute first did all, in ${withoutEffect.length} of ${results.length} cases: ${withoutEffect.join(', ')}`])],
     ...studies,
-    ablations: sensitivity === undefined ? [] : ablations({ parameters, progress: (done, of) => progress('ablations', done, of) }),
-    search: sensitivity === undefined ? null : search(sensitivity.sets, { parameters, ...(sensitivity.seed === undefined ? {} : { seed: sensitivity.seed }), progress: (done, of) => progress('search', done, of) }),
+    ablations: sensitivity === undefined ? [] : ablations({ parameters, shared, progress: (done, of) => progress('ablations', done, of) }),
+    search: sensitivity === undefined ? null : search(sensitivity.sets, { parameters, shared, ...(sensitivity.seed === undefined ? {} : { seed: sensitivity.seed }), progress: (done, of) => progress('search', done, of) }),
   };
 }

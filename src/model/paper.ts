@@ -71,15 +71,15 @@ export function subjectOf({ model, tp, sublayer }: PaperCase, machine: Machine, 
   return new Subject({ m, n, kTotal: k * devices, devices }, { machine, parameters, fold: true });
 }
 
-/** Runs the cases; those of one shape share their simulations. `progress` hears of each, before it is run. */
-export function runCases(cases: readonly PaperCase[] = PAPER_CASES, machine: Machine = machineNamed('paper'), parameters: Parameters = PAPER_PARAMETERS, progress: (done: number, of: number) => void = () => {}): CaseResult[] {
+/** Runs the cases; those of one shape share their simulations, and several calls those that are alike through `shared`. `progress` hears of each, before it is run. */
+export function runCases(cases: readonly PaperCase[] = PAPER_CASES, machine: Machine = machineNamed('paper'), parameters: Parameters = PAPER_PARAMETERS, { progress = () => {}, shared = new Map() }: { readonly progress?: (done: number, of: number) => void; readonly shared?: Map<string, unknown> } = {}): CaseResult[] {
   const subjects = new Map<string, Subject>();
   return cases.map((paperCase, index) => {
     progress(index, cases.length);
     const { shape, conditions } = subjectOf(paperCase, machine, parameters);
     const kin = [...subjects.values()].find((other) => other.shape.m === shape.m && other.shape.n === shape.n && other.shape.devices === shape.devices);
     const key = JSON.stringify(shape);
-    const subject = subjects.get(key) ?? new Subject(shape, conditions, kin);
+    const subject = subjects.get(key) ?? new Subject(shape, { ...conditions, shared }, kin);
     subjects.set(key, subject);
     return runCase(paperCase, machine, parameters, subject);
   });

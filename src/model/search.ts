@@ -70,17 +70,25 @@ export interface Search {
   readonly sets: readonly Tried[];
 }
 
+export interface SweepOptions {
+  readonly machine?: Machine;
+  readonly parameters?: Parameters;
+  readonly progress?: (done: number, of: number) => void;
+  /** Runs that several sets share (subject.ts). */
+  readonly shared?: Map<string, unknown>;
+}
+
 /** @param count of sets to draw; the chosen one is tried beside them */
-export function search(count: number, { seed = 1, machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {} }: { seed?: number; machine?: Machine; parameters?: Parameters; progress?: (done: number, of: number) => void } = {}): Search {
+export function search(count: number, { seed = 1, machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {}, shared = new Map() }: { seed?: number } & SweepOptions = {}): Search {
   const at8 = PAPER_CASES.filter(({ tp }) => tp === 8);
   const summaries: Claim[][] = [];
   // The chosen set comes first, then those that are drawn.
   const sets = Array.from({ length: count + 1 }, (_, index): Tried => {
     progress(index, count + 1);
     const change = index === 0 ? {} : drawn(seed, index - 1);
-    const results = runCases(at8, machine, { ...parameters, ...change });
+    const results = runCases(at8, machine, { ...parameters, ...change }, { shared });
     const bars = barsOf(results);
-    if (passes(bars)) summaries.push(summaryOf([...results, ...runCases(PAPER_CASES.filter(({ tp }) => tp === 16), machine, { ...parameters, ...change })]));
+    if (passes(bars)) summaries.push(summaryOf([...results, ...runCases(PAPER_CASES.filter(({ tp }) => tp === 16), machine, { ...parameters, ...change }, { shared })]));
     return { change, bars, passes: passes(bars), score: scoreOf(bars) };
   });
   const spread = (summaries[0] ?? []).map(({ claim }, at) => {
@@ -146,12 +154,12 @@ export function ablationsOf(of: Parameters, machine: Machine = machineNamed('pap
   return list.filter(({ change, machine }, index) => index === 0 || machine !== undefined || Object.entries(change).some(([name, value]) => JSON.stringify(of[name as keyof Parameters]) !== JSON.stringify(value)));
 }
 
-export function ablations({ machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {} }: { machine?: Machine; parameters?: Parameters; progress?: (done: number, of: number) => void } = {}): Ablation[] {
+export function ablations({ machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {}, shared = new Map() }: SweepOptions = {}): Ablation[] {
   const cases = PAPER_CASES.filter(isHeadline);
   const list = ablationsOf(parameters, machine);
   return list.map(({ what, change, machine: other }, index) => {
     progress(index, list.length);
-    const results = runCases(cases, { ...machine, ...other }, { ...parameters, ...change });
+    const results = runCases(cases, { ...machine, ...other }, { ...parameters, ...change }, { shared });
     const onFc = results.filter(({ paperCase: { sublayer } }) => sublayer === 'fc1' || sublayer === 'fc2');
     const speedup = (name: string): number => geomean(results.map(({ modelled }) => modelled['sequential'].timePs / modelled[name].timePs));
     return { what, t3: speedup('t3'), t3Mca: speedup('t3-mca'), ideal: speedup('ideal-overlap'), reads: geomean(results.map(({ modelled }) => modelled['sequential'].dramBytes.gemmReads / modelled['t3-mca'].dramBytes.gemmReads)), fcShort: 1 - Math.min(...onFc.map(({ modelled }) => modelled['ideal-overlap'].timePs / modelled['t3'].timePs)) };

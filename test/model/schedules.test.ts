@@ -183,6 +183,44 @@ describe('skew', () => {
   });
 });
 
+describe('runs that parameter sets share are those that each would have made', () => {
+  const shape = { m: 256, n: 192, kTotal: 4 * 96, devices: 4 };
+  const base = { machine: { ...machine, memoryGBs: 40, nodeDevices: 2, nodeGBs: 2 }, parameters, fold: true, seed: 1 };
+  const names = ['sequential', 't3', 't3-mca', 'ideal-nmc', 'chunk-decomposed'];
+  const timesOf = (of: Subject): unknown[] => names.map((name) => runSchedule(of, name, 't3'));
+  const asBase = timesOf(new Subject(shape, base));
+  const changes: { machine?: object; parameters?: object; skew?: number }[] = [
+    ...[{ updateFactor: 1 }, { interleavePenalty: 0.4 }, { starvationNs: 20 }, { roundRobinCommunication: 1 }, { dmaWindowBytes: 512 }, { dmaReadBytes: 512 }, { queueBytes: 512 }, { incomingBytes: 512 }, { linkQueueBytes: 512 }, { prefetch: 0 }, { tileK: 8 }, { tileN: 64 }, { swizzle: 1 }, { blockTiles: 5 }, { stageBarrier: false }, { straddleSteps: false }, { separateStoreQueue: true }, { readLatencyNs: 0 }, { collectiveWindowBytes: 512 }, { cuCopyGBs: 1 }, { launchNs: 200 }, { dmaSetupNs: 30 }, { trackerWays: 1, trackerSets: 1 }].map((change) => ({ parameters: change })),
+    ...[{ cus: 4 }, { memoryGBs: 30 }, { linkGBs: 5 }, { linkLatencyNs: 0 }, { llcBytes: 2 ** 14 }, { topology: 'two-level' }].map((change) => ({ machine: change })),
+    { skew: 1 },
+  ];
+
+  test.each(changes.map((change) => [JSON.stringify(change), change] as const))('%s', (_, { skew = 0, ...change }) => {
+    const changed = { ...base, machine: { ...base.machine, ...change.machine } as typeof machine, parameters: { ...parameters, ...change.parameters } as typeof parameters, skew };
+    const own = timesOf(new Subject(shape, changed));
+    // It does something, or nothing would be shown.
+    expect(own).not.toEqual(asBase);
+    const shared = new Map<string, unknown>();
+    timesOf(new Subject(shape, { ...base, shared }));
+    expect(timesOf(new Subject(shape, { ...changed, shared }))).toEqual(own);
+  });
+
+  test('and they are shared', () => {
+    const runs = (change: object): number => {
+      const shared = new Map<string, unknown>();
+      timesOf(new Subject(shape, { ...base, shared }));
+      const before = shared.size;
+      timesOf(new Subject(shape, { ...base, parameters: { ...parameters, ...change }, shared }));
+      return shared.size - before;
+    };
+    expect(runs({})).toBe(0);
+    // The arbitration of T3-MCA alone; then what has updates: GEMM, T3, T3-MCA, chunk by chunk, and the collectives.
+    expect(runs({ starvationNs: 20 })).toBe(1);
+    expect(runs({ prefetch: 0 })).toBe(5);
+    expect(runs({ dmaSetupNs: 30 })).toBe(3);
+  });
+});
+
 describe('split-K', () => {
   const devices = 4;
   const shape = { m: 64 * devices, n: 128, kTotal: 96 * devices, devices };

@@ -204,8 +204,8 @@ Machines:
 
 Schedules (how each one's time comes about is printed with it; * marks those that are put together from parts):
   sequential             GEMM, then ring reduce-scatter on the CUs; what speedups are over
-  concurrent-cu-split    both at once, of GEMM after GEMM, each on a share of the CUs
-  chunk-decomposed       a small GEMM for each chunk, its transfer while the next one runs
+  concurrent-cu-split    both at once, of GEMM after GEMM, each on a share of the CUs, in one memory
+  chunk-decomposed       a small GEMM for each chunk, its transfer while the next one runs (\`run --algorithm chunk-ring\`)
   tile-signal            counters, polled by a kernel that starts the collective in quarters
   direct-store           tiles stored to their owner as they are made
   t3                     tracker, DMA, updates at memory; the memory takes turns

@@ -7,7 +7,7 @@ import type { SpecRequest } from '../spec/resolve.ts';
 import { parseVariation, type Variations } from '../tune/candidates.ts';
 import { DEFAULT_TOKENS, parseTile } from '../spec/resolve.ts';
 import { EMULATED, MODELLED } from '../spec/scope.ts';
-import type { Algorithm, ChunkAxis, Collective, Fault, Layout, OverflowPolicy, Tile, Triggers } from '../spec/spec.ts';
+import { ALGORITHMS, type Algorithm, type ChunkAxis, type Collective, type Fault, type Layout, type OverflowPolicy, type Tile, type Triggers } from '../spec/spec.ts';
 import { parseBytes } from '../units.ts';
 import type { Backend } from '../verify/run-report.ts';
 import { CHECKS, FULL_BY_DEFAULT_FLOP, type CheckChoice } from '../verify/choice.ts';
@@ -154,7 +154,7 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     integer('--k <LENGTH>', '--k', 'length of the dot products PER DEVICE'),
     integer('--devices <COUNT>', '--devices', `devices to ${scope.verb}, 1 to ${scope.devices}`),
     word('--collective <NAME>', '--collective', ['reduce-scatter'], 'what is done to the partial outputs (default: reduce-scatter)'),
-    word('--algorithm <NAME>', '--algorithm', ['ring', 'direct'], 'how the partial outputs travel: ring or direct (default: ring)'),
+    word('--algorithm <NAME>', '--algorithm', ALGORITHMS, 'how the partial outputs travel: ring, direct, or chunk-ring, a ring on which nothing is stored at a peer (with --trigger-tiles of a chunk: collective matmul) (default: ring)'),
     word('--operands <KIND>', '--operands', ['exact', 'normal', 'trained'], "exact: small integers, tolerance zero; normal: near-normal reals; trained: a trained Transformer's FC-2, which gives the shape (default: exact)"),
     text('--a <FILE>', '--a', 'your own A, m x K over all devices: FILE.npy, FILE.safetensors#TENSOR or FOLDER#TENSOR (f32, f16, bf16); gives the shape together with --b and --tp, or --devices'),
     text('--b <FILE>', '--b', 'your own B, K x n over all devices; FOLDER or FILE.safetensors alone where --config and --layer tell the tensor'),
@@ -267,7 +267,7 @@ const machineFlags = (): Option[] => [
 ];
 
 export function addModelFlags(command: Command): Command {
-  addSpecFlags(command, MODEL_SPEC_FLAGS, MODELLED);
+  addSpecFlags(command, [...MODEL_SPEC_FLAGS, 'splits', 'skew', 'seed'], MODELLED);
   const own = [
     text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
     ...machineFlags(),

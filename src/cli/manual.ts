@@ -205,8 +205,8 @@ Machines:
 
 Schedules (how each one's time comes about is printed with it; * marks those that are put together from parts):
   sequential             GEMM, then ring reduce-scatter on the CUs; what speedups are over
-  concurrent-cu-split    both at once, of GEMM after GEMM, each on a share of the CUs
-  chunk-decomposed       a small GEMM for each chunk, its transfer while the next one runs
+  concurrent-cu-split    both at once, of GEMM after GEMM, each on a share of the CUs, in one memory
+  chunk-decomposed       a small GEMM for each chunk, its transfer while the next one runs (\`run --algorithm chunk-ring\`)
   tile-signal            counters, polled by a kernel that starts the collective in quarters
   direct-store           tiles stored to their owner as they are made
   t3                     tracker, DMA, updates at memory; the memory takes turns
@@ -219,6 +219,9 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
 assumption. A machine may have elementBytes, updateFactor, cuCopyGBs and launchNs of its own, under "parameters", where they
 were measured on it; --json holds what was used. Shapes are not bounded by what one GPU could run. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
+With --skew (of --seed) every device is simulated, and the GEMM of the baseline is that of the slowest one. --splits gives each
+tile a workgroup for each part of k: the stores of T3 are that many updates, which the tracker waits for; a plain GEMM adds
+them in the LLC.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8

@@ -1,6 +1,7 @@
 // `tilewire model`: one shape under several schedules on the virtual clock of a described machine. No browser, no GPU.
 import { TilewireError } from '../errors.ts';
 import { machineJsonSchema, PAPER_PARAMETER_FILE, parametersOn, valuesOf, type MachineFile } from '../model/machine.ts';
+import { US } from '../model/paper.ts';
 import { runSchedule, SCHEDULES } from '../model/schedules.ts';
 import { Subject } from '../model/subject.ts';
 import { reportToJson } from '../report/json.ts';
@@ -40,15 +41,17 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const file = json === undefined ? null : claimReportFile(json, force);
   const machine = machineOf(machineName, topology);
   const config = modelConfig(shape);
-  const { name, gemm, devices, chunk } = resolveModelled(specRequest(shape, config));
+  const { name, gemm, devices, chunk, splits, skew, seed } = resolveModelled(specRequest(shape, config));
   for (const remark of remarksOn(config.config, shape, devices, MODELLED)) process.stderr.write(`tilewire: note: ${remark}\n`);
 
   const values = valuesOf(machine);
   const set = parametersOn(machine, PAPER_PARAMETER_FILE);
   const parameters = valuesOf(set);
-  checkSize(rowsFlag(shape), { gemm, devices, machine: values, parameters, mostSlabs: MOST_SLABS, simulated: 1 });
+  checkSize(rowsFlag(shape), { gemm, devices, machine: values, parameters, mostSlabs: MOST_SLABS, simulated: skew > 0 ? devices : 1 });
 
-  const subject = new Subject({ m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk }, { machine: values, parameters, fold: true });
+  const shapeOf = { m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk, splits };
+  const subject = new Subject(shapeOf, { machine: values, parameters, fold: true, skew, seed });
+  const unskewed = skew === 0 ? null : new Subject(shapeOf, { machine: values, parameters, fold: true });
   endAtOnceOnSignals();
   const progress = progressLine();
   progress.show({ step: 'modelling the baseline', done: 0, total: schedules.length });
@@ -56,7 +59,7 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const cases = schedules.flatMap((asked, done) => {
     progress.show({ step: `modelling ${asked}`, done, total: schedules.length });
     try {
-      return [modelCase(runSchedule(subject, asked), against)];
+      return [modelCase(runSchedule(subject, asked), against, unskewed === null ? null : runSchedule(unskewed, asked))];
     } catch (error) {
       // The one thing of a schedule that can be wrong with a machine: a collective that its links do not carry.
       if (!(error instanceof TilewireError) || error.code !== 'BAD_FLAG') throw error;
@@ -66,9 +69,13 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
     }
   });
   progress.clear();
-  const report: ModelReport = { version: 1, name, gemm, devices, chunk, parameters: { machine, parameters: set }, cases };
+  const report: ModelReport = { version: 1, name, gemm, devices, chunk, splits, skew: unskewed === null ? null : skewOf(subject, unskewed), parameters: { machine, parameters: set }, cases };
   process.stdout.write(`${modelTable(report)}\n`);
   file?.write(reportToJson(report));
+}
+
+function skewOf({ conditions: { skew = 0, seed = 0 }, gemms }: Subject, unskewed: Subject): ModelReport['skew'] {
+  return { factor: skew, seed, gemmUs: gemms.map(({ timePs }) => timePs / US), gemmWithoutUs: unskewed.gemm.timePs / US };
 }
 
 /** The names of `--schedule`, or all of them. */

@@ -132,8 +132,8 @@ function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
 export function leastMemory({ devices, algorithm, kernel, gemm: { m, n, kTotal } }: SpecDraft): MemoryEstimate {
   const halves: readonly string[] = kernel.kind === 'foreign' ? kernel.bindings.halves : kernelNamed(kernel.name)?.halves === true ? ['a', 'b'] : [];
-  // A ring keeps all chunks but one on each device, direct only its own.
-  const outputs = algorithm === 'ring' && devices > 1 ? devices - 1 : 1;
+  // A ring keeps all chunks but one on each device, direct only its own, a ring without remote stores all.
+  const outputs = devices === 1 ? 1 : { ring: devices - 1, direct: 1, 'chunk-ring': devices }[algorithm];
   const parts = [
     { what: `operands of ${devices} devices`, bytes: (m / (halves.includes('a') ? 2 : 1) + n / (halves.includes('b') ? 2 : 1)) * kTotal * ELEMENT_BYTES },
     { what: 'chunk memories', bytes: outputs * m * n * ELEMENT_BYTES },

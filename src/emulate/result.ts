@@ -2,6 +2,7 @@
 import { readBack, type Gpu } from '../gpu/gpu.ts';
 import type { Plan } from '../plan/plan.ts';
 import { chunkAt } from '../plan/tiling.ts';
+import type { Algorithm } from '../spec/spec.ts';
 import type { WrongElement } from '../verify/run-report.ts';
 import { bitsWrong } from '../verify/exact.ts';
 import { explain } from '../verify/provenance.ts';
@@ -39,7 +40,7 @@ export function suspectsOf(expected: Uint32Array, actual: Uint32Array, n: number
  * Names the owner, chunk and tile of each, and whose contribution explains it; elements of one tile are explained together.
  * @param partial float64 contribution of a device to an element
  */
-export function describe(plan: Plan, algorithm: 'ring' | 'direct', suspects: readonly Suspect[], partial: (device: number, row: number, column: number) => number): WrongElement[] {
+export function describe(plan: Plan, algorithm: Algorithm, suspects: readonly Suspect[], partial: (device: number, row: number, column: number) => number): WrongElement[] {
   const { tiling, devices } = plan;
   const ids = Array.from({ length: devices }, (_, d) => d);
   const located = suspects.map((suspect) => {
@@ -47,7 +48,7 @@ export function describe(plan: Plan, algorithm: 'ring' | 'direct', suspects: rea
     return { ...suspect, chunk, tile: tileAt(plan, chunk, suspect.row, suspect.column), sample: { partials: ids.map((d) => partial(d, suspect.row, suspect.column)), bits: suspect.bits, tolerance: suspect.tolerance } };
   });
   return located.map(({ row, column, expected, bits, chunk, tile }) => {
-    const chain = algorithm === 'ring' ? ids.map((d) => ((chunk % devices) - 1 - d + 2 * devices) % devices) : [];
+    const chain = algorithm !== 'direct' ? ids.map((d) => ((chunk % devices) - 1 - d + 2 * devices) % devices) : [];
     const { missing, doubled } = explain(located.filter((other) => other.chunk === chunk && other.tile === tile).map(({ sample }) => sample), chain);
     return { row, column, device: chunk % devices, chunk, tile, expected, actual: valueOf(bits), missing, doubled };
   });

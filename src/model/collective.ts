@@ -9,7 +9,7 @@ import { EventHeap } from './event-heap.ts';
 import { linksOf } from './fabric.ts';
 import { Fifo, KIND_BITS, KIND_MASK } from './fifo.ts';
 import type { Link } from './link.ts';
-import { COMPUTE_STREAM, DMA_READ, DMA_READS, DMA_UPDATE, INCOMING, Memory, READ, RECEIVED, WRITE, type Traffic } from './memory.ts';
+import { COMPUTE_STREAM, DMA_READ, DMA_READS, DMA_UPDATE, INCOMING, KINDS, Memory, READ, RECEIVED, WRITE } from './memory.ts';
 import { Rate } from './rate.ts';
 import type { Settings } from './settings.ts';
 
@@ -31,29 +31,50 @@ export interface CollectiveFigures {
   readonly events: number;
 }
 
-const SERVED = 0;
+/** Kinds of event; beside a GEMM they come behind the GEMM's, but for what the one memory has served. */
+export const SERVED = 0;
 const SENT = 1;
 const CREDIT = 2;
 const COPIED = 3;
 const BEGIN = 4;
 const ARRIVAL = 5;
 
+/** Whether one device stands for all. */
+export const foldsCollective = ({ settings, chunkBytes }: Pick<CollectiveInput, 'settings' | 'chunkBytes'>): boolean => chunkBytes.every((bytes) => bytes === chunkBytes[0]) && settings.topology !== 'two-level';
+
 export function simulateCollective({ settings, kind, chunkBytes, fold = false, binPs = 0 }: CollectiveInput): CollectiveFigures {
   const count = chunkBytes.length;
-  const folds = fold && chunkBytes.every((bytes) => bytes === chunkBytes[0]) && settings.topology !== 'two-level';
   const heap = new EventHeap(count);
   const members: Member[] = [];
-  for (let device = 0; device < (folds ? 1 : count); device++) members.push(new Member(device, settings, kind, chunkBytes, heap, members, binPs > 0 ? { binPs, bins: [] } : null));
-  if (count > 1) for (const { device } of members) heap.add(settings.launchPs, BEGIN, device);
-  while (heap.next()) members[heap.device].happens(heap.kind);
-  const stuck = members.filter((member) => count > 1 && !member.isDone);
-  if (stuck.length > 0) throw new TilewireError('STALLED', `a ${kind} did not end`, { lines: stuck.map(({ device, round }) => `device ${device} is in step ${round + 1} of ${count - 1}`), fix: 'please report this with the machine and the parameters' });
-  const devices = members.map(({ finishedPs, memory, link }) => ({ finishedPs, served: [...memory.served], linkBytes: link?.sentBytes ?? 0, memoryBusyPs: memory.busyPs, linkBusyPs: link?.busyPs ?? 0, traffic: memory.traffic === null ? null : Array.from(memory.traffic.bins, (bin) => [...(bin ?? [])]) }));
-  return { timePs: Math.max(...devices.map(({ finishedPs }) => finishedPs)), devices, events: heap.taken };
+  for (let device = 0; device < (fold && foldsCollective({ settings, chunkBytes }) ? 1 : count); device++) {
+    const memory = new Memory(settings, settings.arbitration, binPs > 0 ? { binPs, bins: [] } : null);
+    members.push(new Member(device, settings, kind, chunkBytes, heap, members, memory));
+  }
+  for (const member of members) member.start();
+  while (heap.next()) {
+    const member = members[heap.device];
+    member.happens(heap.kind);
+    const at = member.memory.pump(heap.time, member.admitted);
+    if (at >= 0) heap.add(at, SERVED, heap.device);
+  }
+  return collectiveFigures(members, heap);
 }
 
-class Member {
-  readonly memory: Memory;
+/** @throws STALLED where a member's steps are not all done */
+export function collectiveFigures(members: readonly Member[], { taken }: EventHeap): CollectiveFigures {
+  const [{ kind, chunkBytes: { length: count } }] = members;
+  const stuck = members.filter((member) => count > 1 && !member.isDone);
+  if (stuck.length > 0) throw new TilewireError('STALLED', `a ${kind} did not end`, { lines: stuck.map(({ device, round }) => `device ${device} is in step ${round + 1} of ${count - 1}`), fix: 'please report this with the machine and the parameters' });
+  const devices = members.map(({ finishedPs, served, memory, link }) => ({ finishedPs, served: [...served], linkBytes: link?.sentBytes ?? 0, memoryBusyPs: memory.busyPs, linkBusyPs: link?.busyPs ?? 0, traffic: memory.traffic === null ? null : Array.from(memory.traffic.bins, (bin) => [...(bin ?? [])]) }));
+  return { timePs: Math.max(...devices.map(({ finishedPs }) => finishedPs)), devices, events: taken };
+}
+
+/** Who asks, of what the kernel asks for: no device, so that whoever shares the memory with it knows its own. */
+export const KERNEL = -1;
+
+export class Member {
+  /** Bytes that the memory served it, by kind. */
+  readonly served = new Float64Array(KINDS);
   readonly link: Link | undefined;
   readonly inbound = new Fifo();
   finishedPs = 0;
@@ -82,15 +103,22 @@ class Member {
     readonly chunkBytes: readonly number[],
     readonly heap: EventHeap,
     readonly members: readonly Member[],
-    traffic: Traffic | null,
+    readonly memory: Memory,
+    /** Of its kinds of event, SERVED aside; not 0 beside a GEMM, where its reads and writes are the memory's communication. */
+    readonly firstKind = 0,
   ) {
-    this.memory = new Memory(settings, settings.arbitration, traffic);
-    [this.link] = linksOf({ ...settings, topology: settings.topology === 'two-level' ? 'two-level' : 'ring' }, device, chunkBytes.length, heap, SENT, CREDIT);
+    [this.link] = linksOf({ ...settings, topology: settings.topology === 'two-level' ? 'two-level' : 'ring' }, device, chunkBytes.length, heap, firstKind + SENT, firstKind + CREDIT);
     this.#onCus = kind !== 'near-memory reduce-scatter';
     this.#copy = this.#onCus && settings.cuCopyBandwidth !== null ? new Rate(settings.cuCopyBandwidth * settings.collectiveCus) : null;
   }
 
-  happens(kind: number): void {
+  start(): void {
+    if (this.#devices > 1) this.heap.add(this.settings.launchPs, this.firstKind + BEGIN, this.device);
+  }
+
+  /** Of what it does, and of what its memory does for it; setting the memory to work is left to whoever has it. */
+  happens(event: number): void {
+    const kind = event === SERVED ? SERVED : event - this.firstKind;
     if (kind === SERVED) this.#served();
     else if (kind === SENT) this.#sent();
     else if (kind === CREDIT) this.link!.credited();
@@ -99,13 +127,19 @@ class Member {
       this.#ask();
     } else if (kind === BEGIN) this.#begin();
     else {
-      this.memory.push(INCOMING, this.inbound.what, this.inbound.size, 0, this.heap.time);
+      this.memory.push(INCOMING, this.inbound.what, this.inbound.size, KERNEL, this.heap.time);
       this.inbound.shift();
     }
-    const at = this.memory.pump(this.heap.time, (stream, bytes) => {
-      if (stream === INCOMING) this.#upstream.link!.credit(this.#frame(this.#upstream), bytes);
-    });
-    if (at >= 0) this.heap.add(at, SERVED, this.device);
+  }
+
+  /** A request left its stream for the memory's queue. */
+  readonly admitted = (stream: number, bytes: number): void => {
+    if (stream === INCOMING) this.#upstream.link!.credit(this.#frame(this.#upstream), bytes);
+  };
+
+  /** Where its own accesses stand. */
+  get #stream(): number {
+    return this.#onCus && this.firstKind === 0 ? COMPUTE_STREAM : DMA_READS;
   }
 
   get #devices(): number {
@@ -153,13 +187,13 @@ class Member {
     while (this.#asked < this.#bytes && this.#outstanding < collectiveWindowBytes && !this.#copying) {
       const bytes = Math.min(granuleBytes, this.#bytes - this.#asked);
       const granule = this.#asked / granuleBytes;
-      const [stream, kind] = this.#onCus ? [COMPUTE_STREAM, READ] : [DMA_READS, DMA_READ];
-      for (let source = 0; source < this.#sources; source++) this.memory.push(stream, kind | (granule << KIND_BITS), bytes, this.device, this.heap.time);
+      const kind = this.#onCus ? READ : DMA_READ;
+      for (let source = 0; source < this.#sources; source++) this.memory.push(this.#stream, kind | (granule << KIND_BITS), bytes, KERNEL, this.heap.time);
       this.#asked += bytes;
       this.#outstanding += bytes;
       if (this.#copy === null) continue;
       this.#copying = true;
-      this.heap.add(this.heap.time + this.#copy.take(bytes), COPIED, this.device);
+      this.heap.add(this.heap.time + this.#copy.take(bytes), this.firstKind + COPIED, this.device);
     }
   }
 
@@ -168,9 +202,10 @@ class Member {
     this.memory.done(this.heap.time);
     this.finishedPs = this.heap.time;
     const kind = what & KIND_MASK;
+    this.served[kind] += size;
     if (kind === READ || kind === DMA_READ) {
       if (--this.#open[what >>> KIND_BITS] > 0) return;
-      if (this.#isReduction) this.memory.push(COMPUTE_STREAM, WRITE, size, this.device, this.heap.time);
+      if (this.#isReduction) this.memory.push(this.#stream, WRITE, size, KERNEL, this.heap.time);
       else this.link!.send(kind === READ ? RECEIVED : DMA_UPDATE, size, ringNext(this.device, this.#devices));
     } else if (kind === WRITE) this.#finished(size);
     else if (kind === RECEIVED || kind === DMA_UPDATE) {
@@ -185,7 +220,7 @@ class Member {
     link.sent();
     const receiver = this.members[ringNext(this.device, this.members.length)];
     receiver.inbound.push(what, size, 0, this.heap.time);
-    this.heap.add(this.heap.time + link.latencyPs, ARRIVAL, receiver.device);
+    this.heap.add(this.heap.time + link.latencyPs, this.firstKind + ARRIVAL, receiver.device);
     link.pump();
     this.finishedPs = this.heap.time;
     this.#finished(size);

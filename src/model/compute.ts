@@ -1,5 +1,5 @@
 // A device's CUs: a workgroup repeats {load a slab of A and one of B, compute}; while it computes, the next slabs load. Workgroups
-// of a stage start together and end with the stores of their tile. Where the operands come from is the LLC's business,
+// of a stage start together and end with the stores of their tile, of which split-K has a workgroup for each split. Where the operands come from is the LLC's business,
 // where stores go the device's.
 import { stageFactor } from '../spec/skew.ts';
 import type { EventHeap } from './event-heap.ts';
@@ -8,18 +8,23 @@ import type { ComputeSettings } from './settings.ts';
 
 /** What the CUs of one device have to do. */
 export interface Work {
-  /** Tiles in the order in which they start. */
+  /** Workgroups in the order in which they start. */
   readonly order: Int32Array;
   /** Places in the order at which a new stage must begin: 0 and the begin of each kernel, or of each step where stages do not straddle. */
   readonly cuts: Int32Array;
-  /** LLC blocks of a tile: slab s of A is `aBlock[tile] + s`, of B `bBlock[tile] + s`. */
+  /** Tile of each workgroup, and the split of K that it multiplies: without split-K its own id and 0. */
+  readonly tileOf: Int32Array;
+  readonly splitOf: Uint8Array;
+  /** LLC blocks of a workgroup: slab s of A is `aBlock[workgroup] + s`, of B `bBlock[workgroup] + s`. */
   readonly aBlock: Int32Array;
   readonly bBlock: Int32Array;
-  /** k of each slab; the last one may be shorter. */
-  readonly slabs: readonly number[];
+  /** k of each slab, by split; the last one of a split may be shorter, and a split may have none. */
+  readonly slabs: readonly (readonly number[])[];
   readonly tile: { readonly m: number; readonly n: number };
   readonly skew: number;
   readonly seed: number;
+  /** Whose skew it has. */
+  readonly rank: number;
   /** From one kernel to the next, at each cut but the first. */
   readonly launchPs: number;
 }
@@ -58,8 +63,9 @@ export class Compute {
   endedPs = 0;
   isDone = false;
   readonly #resident: number;
-  readonly #tile: Int32Array;
+  readonly #workgroup: Int32Array;
   readonly #slab: Int32Array;
+  readonly #slabs: Int32Array;
   readonly #issued: Int32Array;
   readonly #busy: Uint8Array;
   readonly #since: Float64Array;
@@ -93,8 +99,9 @@ export class Compute {
     const resident = settings.cus * settings.workgroupsPerCu;
     this.#resident = resident;
     this.#window = settings.prefetch + 1;
-    this.#tile = new Int32Array(resident).fill(NONE);
+    this.#workgroup = new Int32Array(resident).fill(NONE);
     this.#slab = new Int32Array(resident);
+    this.#slabs = new Int32Array(resident);
     this.#issued = new Int32Array(resident);
     this.#busy = new Uint8Array(resident);
     this.#since = new Float64Array(resident);
@@ -117,10 +124,10 @@ export class Compute {
   computed(slot: number): void {
     this.#busy[slot] = 0;
     this.#since[slot] = this.heap.time;
-    if (++this.#slab[slot] < this.work.slabs.length) {
+    if (++this.#slab[slot] < this.#slabs[slot]) {
       this.#issue(slot);
       this.#compute(slot);
-    } else if (this.host.store(this.#tile[slot], slot)) this.#release(slot);
+    } else if (this.host.store(this.work.tileOf[this.#workgroup[slot]], slot)) this.#release(slot);
   }
 
   /** A tile whose stores had to wait is stored. */
@@ -170,47 +177,54 @@ export class Compute {
     this.#stage++;
     this.#open = count;
     const perCu = Math.ceil(count / this.settings.cus);
-    const table = this.#tableOf(this.#stage, perCu);
+    const tables = this.#tablesOf(this.#stage, perCu);
     const filled = this.settings.stageBarrier ? count / (perCu * this.settings.cus) : 1;
-    for (let slot = 0; slot < count; slot++) this.#begin(slot, table, filled);
+    for (let slot = 0; slot < count; slot++) this.#begin(slot, tables, filled);
   }
 
-  #begin(slot: number, table: Float64Array, filled = 1): void {
-    this.#tile[slot] = this.work.order[this.#next++];
-    this.host.began(this.#tile[slot], table, filled);
+  #begin(slot: number, tables: readonly Float64Array[], filled = 1): void {
+    const workgroup = this.work.order[this.#next++];
+    const table = tables[this.work.splitOf[workgroup]];
+    this.#workgroup[slot] = workgroup;
+    this.host.began(this.work.tileOf[workgroup], table, filled);
     this.#slab[slot] = 0;
+    this.#slabs[slot] = table.length;
     this.#issued[slot] = 0;
     this.#since[slot] = this.heap.time;
     this.#table[slot] = table;
+    // A split of nothing stores its zeros at once.
+    if (table.length === 0) return this.heap.add(this.heap.time, this.computedKind, this.device, slot);
     this.#issue(slot);
     this.#compute(slot);
   }
 
-  /** The durations of a tile's slabs: what is computed up to each takes ⌊FLOP / rate⌋, so that nothing is lost by rounding. */
-  #tableOf(stage: number, perCu: number): Float64Array {
-    const { slabs, tile, skew, seed } = this.work;
-    const factor = (perCu * (skew === 0 ? 1 : stageFactor(skew, seed, this.device, stage)) * 1e6) / Math.round(this.settings.cuFlops / 1e6);
-    let k = 0;
-    let before = 0;
-    return Float64Array.from(slabs, (depth) => {
-      k += depth;
-      const end = Math.floor(2 * tile.m * tile.n * k * factor);
-      const ps = end - before;
-      before = end;
-      return ps;
+  /** The durations of a workgroup's slabs, by split: what is computed up to each takes ⌊FLOP / rate⌋, so that nothing is lost by rounding. */
+  #tablesOf(stage: number, perCu: number): Float64Array[] {
+    const { slabs, tile, skew, seed, rank } = this.work;
+    const factor = (perCu * (skew === 0 ? 1 : stageFactor(skew, seed, rank, stage)) * 1e6) / Math.round(this.settings.cuFlops / 1e6);
+    return slabs.map((depths) => {
+      let k = 0;
+      let before = 0;
+      return Float64Array.from(depths, (depth) => {
+        k += depth;
+        const end = Math.floor(2 * tile.m * tile.n * k * factor);
+        const ps = end - before;
+        before = end;
+        return ps;
+      });
     });
   }
 
   #issue(slot: number): void {
     const { work, llc, settings } = this;
-    const tile = this.#tile[slot];
-    const last = Math.min(work.slabs.length - 1, this.#slab[slot] + settings.prefetch);
+    const workgroup = this.#workgroup[slot];
+    const last = Math.min(this.#slabs[slot] - 1, this.#slab[slot] + settings.prefetch);
     while (this.#issued[slot] <= last) {
       const slab = this.#issued[slot]++;
       const at = slot * this.#window + (slab % this.#window);
       this.#pending[at] = 2;
-      this.#load(work.aBlock[tile] + slab, at, 0, llc);
-      this.#load(work.bBlock[tile] + slab, at, 1, llc);
+      this.#load(work.aBlock[workgroup] + slab, at, 0, llc);
+      this.#load(work.bBlock[workgroup] + slab, at, 1, llc);
     }
   }
 
@@ -238,11 +252,11 @@ export class Compute {
 
   #release(slot: number): void {
     const { time } = this.heap;
-    this.#tile[slot] = NONE;
+    this.#workgroup[slot] = NONE;
     if (!this.settings.stageBarrier) {
       if (!this.#firstEnded) this.#endFirst();
       if (this.#next < this.#stageEnd) {
-        this.#begin(slot, this.#tableOf(Math.floor(this.#next / this.#resident), this.settings.workgroupsPerCu));
+        this.#begin(slot, this.#tablesOf(Math.floor(this.#next / this.#resident), this.settings.workgroupsPerCu));
         return;
       }
     }

@@ -47,6 +47,8 @@ export interface DeviceInput {
   readonly trace: Trace | null;
   readonly traffic: Traffic | null;
   readonly peers: readonly Device[];
+  /** A memory that a collective's kernel shares (beside.ts), and what sets it to work; its place among the heap's devices is then `at`. */
+  readonly shared?: { readonly memory: Memory; readonly pump: () => void; readonly at: number };
 }
 
 export class Device implements ComputeHost {
@@ -61,10 +63,15 @@ export class Device implements ComputeHost {
   /** When it last did anything that counts. */
   finishedPs = 0;
   readonly #input: DeviceInput;
+  /** Its place among the heap's devices. */
+  readonly #at: number;
   readonly #waitingStores: { readonly tile: number; readonly slot: number }[] = [];
   readonly #remaining: Int32Array;
   readonly #output: TrackerOutput = { completed: [], ready: [] };
-  readonly #logged = new Set<number>();
+  /** Elements that were logged so far, by part, source and way. */
+  readonly #logged = new Map<number, number>();
+  /** Pieces that a split of K has stored through the LLC; of split-K alone. */
+  readonly #stored: Uint8Array | null;
   readonly #made: Uint8Array | null;
   readonly #admitted: (stream: number, bytes: number, from: number) => void;
 
@@ -72,14 +79,16 @@ export class Device implements ComputeHost {
     const { device, settings, plan, work, blocks, heap, geometry, log, trace, traffic, isConnected } = input;
     const { tiling, devices } = plan;
     this.#input = input;
-    this.memory = new Memory(settings, settings.arbitration, traffic);
+    this.memory = input.shared?.memory ?? new Memory(settings, settings.arbitration, traffic);
+    this.#at = input.shared?.at ?? device;
     this.llc = new Llc(settings.llcBytes, blocks + tiling.parts * tiling.wavefronts, (block, bytes) => this.#split(this.#storeStream, WRITE | ((block - blocks) << KIND_BITS), bytes));
-    this.compute = new Compute(device, settings, work, this.llc, heap, COMPUTED, STAGE, this, blocks);
+    this.compute = new Compute(this.#at, settings, work, this.llc, heap, COMPUTED, STAGE, this, blocks);
     this.dma = new Dma(device, settings, plan, this.memory, heap, SET_UP, (block) => log?.add('send', heap.time, device, block, this.#target(block)), trace && ((piece) => trace.first(trace.asked, device, piece, heap.time)));
     this.links = linksOf(settings, device, devices, heap, SENT, CREDIT);
     this.tracker = isConnected && input.writes === 'updates' ? new Tracker(plan, device, geometry) : null;
     this.inbound = Array.from({ length: devices }, () => new Fifo());
     this.#remaining = new Int32Array(blocks);
+    this.#stored = plan.twins.length === 0 ? null : new Uint8Array(tiling.parts * tiling.wavefronts);
     this.#made = log === null ? null : new Uint8Array(tiling.parts);
     this.#admitted = (stream, bytes, from) => {
       if (stream === INCOMING) this.#credit(from, bytes);
@@ -145,7 +154,7 @@ export class Device implements ComputeHost {
   }
 
   #storePart(part: number): void {
-    const { plan, device, settings, writes, isConnected, blocks, trace, heap } = this.#input;
+    const { plan, device, settings, writes, isConnected, trace, heap } = this.#input;
     const { partChunk, wavefronts, pieceElements } = plan.tiling;
     const to = routeOf(plan, device, partChunk[part]).storeTo;
     for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) {
@@ -156,9 +165,17 @@ export class Device implements ComputeHost {
         const link = this.#link(to);
         trace?.last(trace.queued, device, piece, heap.time);
         for (let left = bytes; left > 0; left -= settings.granuleBytes) link.send(REMOTE_UPDATE | (piece << KIND_BITS), Math.min(left, settings.granuleBytes), to);
-      } else if (writes === 'cached') this.llc.write(blocks + piece, bytes);
+      } else if (writes === 'cached') this.#storeCached(piece, bytes);
       else this.#split(this.#storeStream, (writes === 'stores' ? WRITE : LOCAL_UPDATE) | (piece << KIND_BITS), bytes);
     }
+  }
+
+  /** Splits of K add in the LLC; a partial sum that it no longer holds is read first. */
+  #storeCached(piece: number, bytes: number): void {
+    const isPresent = this.llc.write(this.#input.blocks + piece, bytes);
+    if (this.#stored === null) return;
+    if (!isPresent && this.#stored[piece] === 1) this.#split(COMPUTE_STREAM, READ | (piece << KIND_BITS), bytes);
+    this.#stored[piece] = 1;
   }
 
   get #storeStream(): number {
@@ -173,9 +190,10 @@ export class Device implements ComputeHost {
   // ── Memory ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #pump(): void {
-    const { heap, device } = this.#input;
+    const { heap, shared } = this.#input;
+    if (shared !== undefined) return shared.pump();
     const at = this.memory.pump(heap.time, this.#admitted);
-    if (at >= 0) heap.add(at, SERVED, device);
+    if (at >= 0) heap.add(at, SERVED, this.#at);
   }
 
   #served(): void {
@@ -187,16 +205,16 @@ export class Device implements ComputeHost {
     const subject = what >>> KIND_BITS;
     if (kind === FILL) {
       if (--this.#remaining[subject] > 0) return;
-      const { heap, device, settings: { readLatencyPs } } = this.#input;
+      const { heap, settings: { readLatencyPs } } = this.#input;
       if (readLatencyPs === 0) this.#filled(subject);
-      else heap.add(heap.time + readLatencyPs, FILLED, device, subject);
+      else heap.add(heap.time + readLatencyPs, FILLED, this.#at, subject);
     } else if (kind === LOCAL_UPDATE || kind === REMOTE_UPDATE || kind === DMA_UPDATE) this.#landed(kind, subject, size, from);
     else if (kind === DMA_READ) {
       const to = this.#targetOf(subject);
       const { trace, device, heap } = this.#input;
       trace?.last(trace.queued, device, subject, heap.time);
       this.#link(to).send(DMA_UPDATE | (subject << KIND_BITS), size, to);
-    } else if (kind === READ || kind === RECEIVED) throw bug('a collective kernel’s access in a GEMM');
+    } else if (kind === RECEIVED) throw bug('a collective kernel’s access in a GEMM');
   }
 
   #filled(block: number): void {
@@ -211,7 +229,7 @@ export class Device implements ComputeHost {
     trace?.last(kind === LOCAL_UPDATE ? trace.stored : trace.landed, from, piece, heap.time);
     const elements = bytes / settings.elementBytes;
     if (log !== null) {
-      this.#logFirst(kind, Math.floor(piece / plan.tiling.wavefronts), from, log);
+      this.#logFirst(kind, Math.floor(piece / plan.tiling.wavefronts), from, elements, log);
       log.add('landed', heap.time, device, piece, from, elements, kind === LOCAL_UPDATE ? 'local' : kind === REMOTE_UPDATE ? 'remote' : 'dma');
     }
     const output = this.#output;
@@ -227,12 +245,17 @@ export class Device implements ComputeHost {
     }
   }
 
-  /** The first granule of a part from a source stands for the store or the application of the whole part. */
-  #logFirst(kind: number, part: number, from: number, log: EventLog): void {
+  /** The first granule of a part from a source stands for the store (of each split) or the application of the whole part. */
+  #logFirst(kind: number, part: number, from: number, elements: number, log: EventLog): void {
     const { plan, heap, device } = this.#input;
+    const { wavefronts, pieceElements } = plan.tiling;
     const key = (part * plan.devices + from) * 2 + (kind === DMA_UPDATE ? 1 : 0);
-    if (this.#logged.has(key)) return;
-    this.#logged.add(key);
+    const before = this.#logged.get(key) ?? 0;
+    this.#logged.set(key, before + elements);
+    // What one source sends arrives in order: a split's stores of a part behind all of those of the split before.
+    let whole = 0;
+    for (let piece = part * wavefronts; piece < (part + 1) * wavefronts; piece++) whole += pieceElements[piece];
+    if (before % whole !== 0) return;
     const isLater = this.#made![part];
     this.#made![part] = 1;
     if (kind === DMA_UPDATE) log.add('apply', heap.time, device, part, from, isLater);

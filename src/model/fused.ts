@@ -3,12 +3,12 @@
 // Plan allows it; the result is the same to the picosecond.
 import { TilewireError } from '../errors.ts';
 import type { EventLog } from '../events/log.ts';
-import type { Plan } from '../plan/plan.ts';
+import { splitsOf, type Plan } from '../plan/plan.ts';
 import { elementAt, type Tiling } from '../plan/tiling.ts';
 import { checkTracker, type TrackerCounts, type TrackerGeometry } from '../tracker/tracker.ts';
 import type { ArbiterCounts } from './arbitration.ts';
 import type { Stalls, Work } from './compute.ts';
-import { Device, type Writes } from './device.ts';
+import { Device, type DeviceInput, type Writes } from './device.ts';
 import { EventHeap } from './event-heap.ts';
 import { Fold, periodOf } from './fold.ts';
 import { COMPUTE_STREAM, DMA_READS, INCOMING, STORES, type Traffic } from './memory.ts';
@@ -30,6 +30,8 @@ export interface GemmInput {
   readonly geometry?: TrackerGeometry;
   readonly skew?: number;
   readonly seed?: number;
+  /** Whose skew the first device has, the others the next ones': 0 where left out. */
+  readonly rank?: number;
   readonly fold?: boolean;
   readonly log?: EventLog;
   /** When each piece came where, for its critical path. */
@@ -81,29 +83,40 @@ export interface GemmFigures {
 const GEOMETRY: TrackerGeometry = { sets: 256, ways: 8, overflow: 'spill' };
 
 export function simulateGemm(input: GemmInput): GemmFigures {
+  const heap = new EventHeap(input.plan.devices);
+  const devices = devicesOf(input, heap);
+  for (const device of devices) device.start();
+  while (heap.next()) devices[heap.device].happens(heap.kind, heap.payload);
+  return gemmFigures(devices, heap);
+}
+
+/** What is simulated of a GEMM: all its devices, or a period of them. */
+export function devicesOf(input: GemmInput, heap: EventHeap, shared?: DeviceInput['shared']): Device[] {
   const { settings, plan, tile, depths, writes, isConnected, geometry = GEOMETRY, skew = 0, log = null, trace = null, binPs = 0 } = input;
-  if (plan.twins.length > 0) throw new TilewireError('BAD_SPEC', 'the model has no split-K', { path: 'kernel.splits', actual: plan.twins.length + 1, limit: 1, fix: 'model a kernel that multiplies all of k at once' });
   const places = placesOfTiles(plan.tiling, tile);
   const period = input.fold === true && canFold(input) ? foldPeriod(plan, places, settings) : plan.devices;
   const fold = new Fold(plan.devices, period, plan);
-  const heap = new EventHeap(plan.devices);
   const devices: Device[] = [];
   const rows = Math.ceil(plan.tiling.m / tile.m);
   const columns = Math.ceil(plan.tiling.n / tile.n);
   for (let device = 0; device < period; device++) {
-    const slabs = slabsOf(depths[device], tile.k);
-    const work: Work = { ...orderOf(plan, device, settings.straddleSteps && input.kernelPerStage !== true), ...operandBlocks(plan.tiling, places, slabs.length, rows), slabs, tile, skew, seed: input.seed ?? 0, launchPs: input.kernelPerStage === true ? settings.launchPs : 0 };
+    const slabs = slabsOf(depths[device], tile.k, splitsOf(plan));
+    const all = slabs.flat();
+    const work: Work = { ...orderOf(plan, device, settings.straddleSteps && input.kernelPerStage !== true), ...workgroupsOf(plan, places, slabs, rows), slabs, tile, skew, seed: input.seed ?? 0, rank: (input.rank ?? 0) + device, launchPs: input.kernelPerStage === true ? settings.launchPs : 0 };
     devices.push(
       new Device({
-        device, settings, plan, work, writes, isConnected, geometry, heap, fold, log, trace, peers: devices,
+        device, settings, plan, work, writes, isConnected, geometry, heap, fold, log, trace, peers: devices, ...(shared === undefined ? {} : { shared }),
         traffic: binPs > 0 ? ({ binPs, bins: [] } satisfies Traffic) : null,
-        blocks: (rows + columns) * slabs.length,
-        blockBytes: bytesOfBlocks(plan.tiling, tile, rows, slabs, settings.elementBytes),
+        blocks: (rows + columns) * all.length,
+        blockBytes: bytesOfBlocks(plan.tiling, tile, rows, all, settings.elementBytes),
       }),
     );
   }
-  for (const device of devices) device.start();
-  while (heap.next()) devices[heap.device].happens(heap.kind, heap.payload);
+  return devices;
+}
+
+/** @throws STALLED where not everything has happened */
+export function gemmFigures(devices: readonly Device[], heap: EventHeap): GemmFigures {
   refuseUnfinished(devices);
   const figures = devices.map(figuresOf);
   return { timePs: Math.max(...figures.map(({ finishedPs }) => finishedPs)), gemmPs: Math.max(...figures.map(({ gemmPs }) => gemmPs)), devices: figures, events: heap.taken, peakEvents: heap.peak };
@@ -115,7 +128,7 @@ function refuseUnfinished(devices: readonly Device[]): void {
 }
 
 /** Devices that differ in k, in speed or in what happens to a full tracker cannot stand for each other. */
-function canFold({ depths, skew = 0, log, trace, geometry = GEOMETRY }: GemmInput): boolean {
+export function canFold({ depths, skew = 0, log, trace, geometry = GEOMETRY }: Pick<GemmInput, 'depths' | 'skew' | 'log' | 'trace' | 'geometry'>): boolean {
   return skew === 0 && log === undefined && trace === undefined && geometry.overflow === 'spill' && depths.every((k) => k === depths[0]);
 }
 
@@ -137,21 +150,45 @@ export function placesOfTiles(tiling: Tiling, tile: { readonly m: number; readon
   return places;
 }
 
-function slabsOf(k: number, depth: number): number[] {
-  return Array.from({ length: Math.ceil(k / depth) }, (_, slab) => Math.min(depth, k - slab * depth));
+/** By split, of which each has ⌈k / splits⌉, as the kernels cut it: the last ones may have less, or nothing. */
+function slabsOf(k: number, depth: number, splits: number): number[][] {
+  const slice = Math.ceil(k / splits);
+  return Array.from({ length: splits }, (_, split) => {
+    const own = Math.max(0, Math.min(slice, k - split * slice));
+    return Array.from({ length: Math.ceil(own / depth) }, (_, slab) => Math.min(depth, own - slab * depth));
+  });
 }
 
-function orderOf({ stages }: Plan, device: number, straddles: boolean): Pick<Work, 'order' | 'cuts'> {
-  const order = Int32Array.from(stages[device].flatMap(({ tiles }) => tiles));
-  let at = 0;
-  const cuts = stages[device].map(({ tiles }) => (at += tiles.length) - tiles.length);
-  return { order, cuts: Int32Array.from(straddles ? cuts.slice(0, 1) : cuts) };
+/** The splits of a stage one after the other, as the emulation dispatches them. */
+function orderOf({ stages, twins }: Plan, device: number, straddles: boolean): Pick<Work, 'order' | 'cuts'> {
+  const order: number[] = [];
+  const cuts = stages[device].map(({ tiles }) => {
+    const first = order.length;
+    for (const tile of tiles) order.push(tile);
+    for (const twin of twins) for (const tile of tiles) order.push(twin[tile]);
+    return first;
+  });
+  return { order: Int32Array.from(order), cuts: Int32Array.from(straddles ? cuts.slice(0, 1) : cuts) };
 }
 
-function operandBlocks({ tiles }: Tiling, places: Int32Array, slabs: number, rows: number): Pick<Work, 'aBlock' | 'bBlock'> {
+function workgroupsOf({ tiling: { tiles, tileParts }, twins }: Plan, places: Int32Array, slabs: readonly (readonly number[])[], rows: number): Pick<Work, 'tileOf' | 'splitOf' | 'aBlock' | 'bBlock'> {
+  const tileOf = Int32Array.from({ length: tiles }, (_, workgroup) => workgroup);
+  const splitOf = new Uint8Array(tiles);
+  twins.forEach((twin, further) =>
+    tileParts.forEach((parts, tile) => {
+      if (parts.length === 0) return;
+      tileOf[twin[tile]] = tile;
+      splitOf[twin[tile]] = further + 1;
+    }),
+  );
+  // All splits' slabs of a line of tiles follow each other.
+  let all = 0;
+  const first = slabs.map((of) => (all += of.length) - of.length);
   return {
-    aBlock: Int32Array.from({ length: tiles }, (_, tile) => places[2 * tile] * slabs),
-    bBlock: Int32Array.from({ length: tiles }, (_, tile) => (rows + places[2 * tile + 1]) * slabs),
+    tileOf,
+    splitOf,
+    aBlock: tileOf.map((tile, workgroup) => places[2 * tile] * all + first[splitOf[workgroup]]),
+    bBlock: tileOf.map((tile, workgroup) => (rows + places[2 * tile + 1]) * all + first[splitOf[workgroup]]),
   };
 }
 

@@ -57,10 +57,12 @@ export class Llc {
     this.#place(block, bytes, PRESENT);
   }
 
-  /** A whole block is written: nothing needs to be read for it. */
-  write(block: number, bytes: number): void {
-    if (this.#state[block] >= PRESENT) this.#drop(block);
+  /** A whole block is written: nothing needs to be read for it. @returns whether it was here before */
+  write(block: number, bytes: number): boolean {
+    const isPresent = this.#state[block] >= PRESENT;
+    if (isPresent) this.#drop(block);
     this.#place(block, bytes, DIRTY);
+    return isPresent;
   }
 
   /** All dirty blocks go to memory, oldest first; they stay, clean. */

@@ -1,7 +1,7 @@
 // All of the paper's evaluation in one record: what `tilewire paper --json` writes. The parts that take long (ablations, search) are made
 // only when they are asked for.
 import { MACHINE_FILES, machineNamed, PAPER_PARAMETER_FILE, valuesOf, type MachineFile, type ParameterFile } from './machine.ts';
-import { isHeadline, PAPER_CASES, runCases, summaryOf, type CaseRecord, type Claim } from './paper.ts';
+import { isHeadline, ordersOf, PAPER_CASES, runCases, summaryOf, type CaseRecord, type Claim, type PaperCase } from './paper.ts';
 import { ablations, search, type Ablation, type Search } from './search.ts';
 import { cuSharing, endToEnd, fasterCompute, studyClaims, trafficOf, type CuSharing, type EndToEnd, type TrafficStudy } from './studies.ts';
 
@@ -9,7 +9,7 @@ export interface PaperReport {
   readonly parameters: { readonly machine: MachineFile; readonly parameters: ParameterFile };
   readonly cases: readonly CaseRecord[];
   readonly summary: readonly Claim[];
-  /** What of the arbitration had no effect, in words; empty where all had. */
+  /** In words: which order of times holds in every case, with its exceptions; what of the arbitration had no effect. */
   readonly notes: readonly string[];
   readonly endToEnd: readonly EndToEnd[];
   readonly cuSharing: readonly CuSharing[];
@@ -18,6 +18,8 @@ export interface PaperReport {
   readonly ablations: readonly Ablation[];
   readonly search: Search | null;
 }
+
+const nameOf = ({ model, tp, sublayer }: PaperCase): string => `${model} TP ${tp} ${sublayer}`;
 
 /** Sets that the search of a sensitivity run draws: with the ablations it takes about a minute. */
 export const SENSITIVITY_SETS = 30;
@@ -33,7 +35,8 @@ export interface PaperOptions {
 export function paperReport({ parameters: file = PAPER_PARAMETER_FILE, sensitivity, progress = () => {} }: PaperOptions = {}): PaperReport {
   const parameters = valuesOf(file);
   const machine = machineNamed('paper');
-  const results = runCases(PAPER_CASES, machine, parameters, (done, of) => progress('cases', done, of));
+  const shared = new Map<string, unknown>();
+  const results = runCases(PAPER_CASES, machine, parameters, { progress: (done, of) => progress('cases', done, of), shared });
   progress('studies', 0, 1);
   const studies = {
     endToEnd: endToEnd(results, { parameters }),
@@ -42,14 +45,14 @@ export function paperReport({ parameters: file = PAPER_PARAMETER_FILE, sensitivi
     studies: [{ what: 'twice the CUs', cases: fasterCompute(PAPER_CASES.filter(isHeadline), parameters) }],
   };
   const extra = studyClaims({ ...studies, fasterCompute: studies.studies[0].cases });
-  const withoutEffect = results.filter(({ modelled }) => modelled['t3-mca'].gemm.devices.every(({ arbiter }) => arbiter.heldBack === 0)).map(({ paperCase: { model, tp, sublayer } }) => `${model} TP ${tp} ${sublayer}`);
+  const withoutEffect = results.filter(({ modelled }) => modelled['t3-mca'].gemm.devices.every(({ arbiter }) => arbiter.heldBack === 0)).map(({ paperCase }) => nameOf(paperCase));
   return {
     parameters: { machine: MACHINE_FILES.find(({ name }) => name === 'paper')!, parameters: file },
     cases: results.flatMap(({ records }) => records),
     summary: [...summaryOf(results), ...extra],
-    notes: withoutEffect.length === 0 ? [] : [`the threshold of T3-MCA held nothing back, so that compute first did all, in ${withoutEffect.length} of ${results.length} cases: ${withoutEffect.join(', ')}`],
+    notes: [...ordersOf(results).map(({ what, exceptions }) => `${what}: ${results.length - exceptions.length} of ${results.length} cases${exceptions.length === 0 ? '' : `, not ${exceptions.map(nameOf).join(', ')}`}`), ...(withoutEffect.length === 0 ? [] : [`the threshold of T3-MCA held nothing back, so that compute first did all, in ${withoutEffect.length} of ${results.length} cases: ${withoutEffect.join(', ')}`])],
     ...studies,
-    ablations: sensitivity === undefined ? [] : ablations({ parameters, progress: (done, of) => progress('ablations', done, of) }),
-    search: sensitivity === undefined ? null : search(sensitivity.sets, { parameters, ...(sensitivity.seed === undefined ? {} : { seed: sensitivity.seed }), progress: (done, of) => progress('search', done, of) }),
+    ablations: sensitivity === undefined ? [] : ablations({ parameters, shared, progress: (done, of) => progress('ablations', done, of) }),
+    search: sensitivity === undefined ? null : search(sensitivity.sets, { parameters, shared, ...(sensitivity.seed === undefined ? {} : { seed: sensitivity.seed }), progress: (done, of) => progress('search', done, of) }),
   };
 }

@@ -71,19 +71,34 @@ export function subjectOf({ model, tp, sublayer }: PaperCase, machine: Machine, 
   return new Subject({ m, n, kTotal: k * devices, devices }, { machine, parameters, fold: true });
 }
 
-/** Runs the cases; those of one shape share their simulations. `progress` hears of each, before it is run. */
-export function runCases(cases: readonly PaperCase[] = PAPER_CASES, machine: Machine = machineNamed('paper'), parameters: Parameters = PAPER_PARAMETERS, progress: (done: number, of: number) => void = () => {}): CaseResult[] {
+/** Runs the cases; those of one shape share their simulations, and several calls those that are alike through `shared`. `progress` hears of each, before it is run. */
+export function runCases(cases: readonly PaperCase[] = PAPER_CASES, machine: Machine = machineNamed('paper'), parameters: Parameters = PAPER_PARAMETERS, { progress = () => {}, shared = new Map() }: { readonly progress?: (done: number, of: number) => void; readonly shared?: Map<string, unknown> } = {}): CaseResult[] {
   const subjects = new Map<string, Subject>();
   return cases.map((paperCase, index) => {
     progress(index, cases.length);
     const { shape, conditions } = subjectOf(paperCase, machine, parameters);
     const kin = [...subjects.values()].find((other) => other.shape.m === shape.m && other.shape.n === shape.n && other.shape.devices === shape.devices);
     const key = JSON.stringify(shape);
-    const subject = subjects.get(key) ?? new Subject(shape, conditions, kin);
+    const subject = subjects.get(key) ?? new Subject(shape, { ...conditions, shared }, kin);
     subjects.set(key, subject);
     return runCase(paperCase, machine, parameters, subject);
   });
 }
+
+/** What holds in time of every case, as a name and a test on the case's schedules. */
+const ORDERS: readonly (readonly [string, (of: { readonly [name: string]: Modelled }) => boolean])[] = [
+  ['t3-mca takes at most 1.05 × t3', (of) => of['t3-mca'].timePs <= 1.05 * of['t3'].timePs],
+  ['t3 and t3-mca take at most what sequential takes', (of) => Math.max(of['t3'].timePs, of['t3-mca'].timePs) <= of['sequential'].timePs],
+  ['ideal-nmc with T3’s GEMM, the link latency paid once, takes at most what t3-mca takes', (of) => of['ideal-nmc of t3'].timePs <= of['t3-mca'].timePs],
+];
+
+export interface Order {
+  readonly what: string;
+  /** Cases of which it does not hold. */
+  readonly exceptions: readonly PaperCase[];
+}
+
+export const ordersOf = (results: readonly CaseResult[]): Order[] => ORDERS.map(([what, holds]) => ({ what, exceptions: results.filter(({ modelled }) => !holds(modelled)).map(({ paperCase }) => paperCase) }));
 
 /** A claim of the paper beside ours; `published` null where t3.md does not give it. */
 export interface Claim {

@@ -70,17 +70,25 @@ export interface Search {
   readonly sets: readonly Tried[];
 }
 
+export interface SweepOptions {
+  readonly machine?: Machine;
+  readonly parameters?: Parameters;
+  readonly progress?: (done: number, of: number) => void;
+  /** Runs that several sets share (subject.ts). */
+  readonly shared?: Map<string, unknown>;
+}
+
 /** @param count of sets to draw; the chosen one is tried beside them */
-export function search(count: number, { seed = 1, machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {} }: { seed?: number; machine?: Machine; parameters?: Parameters; progress?: (done: number, of: number) => void } = {}): Search {
+export function search(count: number, { seed = 1, machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {}, shared = new Map() }: { seed?: number } & SweepOptions = {}): Search {
   const at8 = PAPER_CASES.filter(({ tp }) => tp === 8);
   const summaries: Claim[][] = [];
   // The chosen set comes first, then those that are drawn.
   const sets = Array.from({ length: count + 1 }, (_, index): Tried => {
     progress(index, count + 1);
     const change = index === 0 ? {} : drawn(seed, index - 1);
-    const results = runCases(at8, machine, { ...parameters, ...change });
+    const results = runCases(at8, machine, { ...parameters, ...change }, { shared });
     const bars = barsOf(results);
-    if (passes(bars)) summaries.push(summaryOf([...results, ...runCases(PAPER_CASES.filter(({ tp }) => tp === 16), machine, { ...parameters, ...change })]));
+    if (passes(bars)) summaries.push(summaryOf([...results, ...runCases(PAPER_CASES.filter(({ tp }) => tp === 16), machine, { ...parameters, ...change }, { shared })]));
     return { change, bars, passes: passes(bars), score: scoreOf(bars) };
   });
   const spread = (summaries[0] ?? []).map(({ claim }, at) => {
@@ -97,17 +105,30 @@ export interface Ablation {
   readonly t3Mca: number;
   readonly ideal: number;
   readonly reads: number;
+  /** 1 − T3's speedup over the ideal's on FC-1 and FC-2: the most of any case. */
+  readonly fcShort: number;
 }
 
+export interface Changed {
+  readonly what: string;
+  readonly change: ParameterChange;
+  /** Of the machine, in place of a parameter. */
+  readonly machine?: Partial<Machine>;
+}
+
+/** What HBM2 has left of its rate where a channel refreshes for 0.3 of every 3.9 µs. */
+const REFRESHED = 0.92;
+
 /** Each mechanism off, or halved and doubled; what the set has already is left out. */
-export function ablationsOf(of: Parameters): readonly { readonly what: string; readonly change: ParameterChange }[] {
-  const list: { readonly what: string; readonly change: ParameterChange }[] = [
+export function ablationsOf(of: Parameters, machine: Machine = machineNamed('paper')): readonly Changed[] {
+  const list: Changed[] = [
     { what: 'as chosen', change: {} },
     { what: 'no stage barrier', change: { stageBarrier: false } },
     { what: 'a barrier at each step', change: { straddleSteps: false } },
     { what: 'separate store queue', change: { separateStoreQueue: true } },
     { what: 'round robin: communication as one stream', change: { roundRobinCommunication: 1 } },
     { what: 'round robin: communication twice', change: { roundRobinCommunication: 2 * of.roundRobinCommunication } },
+    { what: 'round robin: communication before everything', change: { roundRobinCommunication: 2 ** 20 } },
     { what: 'round robin: compute twice', change: { roundRobinCompute: 2 * of.roundRobinCompute } },
     { what: 'alternating streams cost nothing', change: { interleavePenalty: 0 } },
     { what: 'alternating streams cost a quarter more', change: { interleavePenalty: 0.25 } },
@@ -115,6 +136,8 @@ export function ablationsOf(of: Parameters): readonly { readonly what: string; r
     { what: 'an update costs as a write', change: { updateFactor: 1 } },
     { what: 'an update costs one and a half writes', change: { updateFactor: 1.5 } },
     { what: 'an update costs two writes', change: { updateFactor: 2 } },
+    { what: 'an update costs three writes', change: { updateFactor: 3 } },
+    { what: 'memory serves 92 % of its rate (refresh)', change: {}, machine: { memoryGBs: REFRESHED * machine.memoryGBs } },
     { what: 'no prefetching', change: { prefetch: 0 } },
     { what: 'prefetch depth doubled', change: { prefetch: 2 * of.prefetch } },
     { what: 'swizzle halved', change: { swizzle: Math.max(1, of.swizzle / 2) } },
@@ -128,16 +151,17 @@ export function ablationsOf(of: Parameters): readonly { readonly what: string; r
     { what: 'MCA with the lowest threshold', change: { thresholds: [{ upTo: 1, bytes: 10240 }] } },
     { what: 'granule halved', change: { granuleBytes: of.granuleBytes / 2 } },
   ];
-  return list.filter(({ change }, index) => index === 0 || Object.entries(change).some(([name, value]) => JSON.stringify(of[name as keyof Parameters]) !== JSON.stringify(value)));
+  return list.filter(({ change, machine }, index) => index === 0 || machine !== undefined || Object.entries(change).some(([name, value]) => JSON.stringify(of[name as keyof Parameters]) !== JSON.stringify(value)));
 }
 
-export function ablations({ machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {} }: { machine?: Machine; parameters?: Parameters; progress?: (done: number, of: number) => void } = {}): Ablation[] {
+export function ablations({ machine = machineNamed('paper'), parameters = PAPER_PARAMETERS, progress = () => {}, shared = new Map() }: SweepOptions = {}): Ablation[] {
   const cases = PAPER_CASES.filter(isHeadline);
-  const list = ablationsOf(parameters);
-  return list.map(({ what, change }, index) => {
+  const list = ablationsOf(parameters, machine);
+  return list.map(({ what, change, machine: other }, index) => {
     progress(index, list.length);
-    const results = runCases(cases, machine, { ...parameters, ...change });
+    const results = runCases(cases, { ...machine, ...other }, { ...parameters, ...change }, { shared });
+    const onFc = results.filter(({ paperCase: { sublayer } }) => sublayer === 'fc1' || sublayer === 'fc2');
     const speedup = (name: string): number => geomean(results.map(({ modelled }) => modelled['sequential'].timePs / modelled[name].timePs));
-    return { what, t3: speedup('t3'), t3Mca: speedup('t3-mca'), ideal: speedup('ideal-overlap'), reads: geomean(results.map(({ modelled }) => modelled['sequential'].dramBytes.gemmReads / modelled['t3-mca'].dramBytes.gemmReads)) };
+    return { what, t3: speedup('t3'), t3Mca: speedup('t3-mca'), ideal: speedup('ideal-overlap'), reads: geomean(results.map(({ modelled }) => modelled['sequential'].dramBytes.gemmReads / modelled['t3-mca'].dramBytes.gemmReads)), fcShort: 1 - Math.min(...onFc.map(({ modelled }) => modelled['ideal-overlap'].timePs / modelled['t3'].timePs)) };
   });
 }

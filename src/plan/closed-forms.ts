@@ -34,7 +34,8 @@ export function expectedLedger(algorithm: Algorithm, plan: Pick<Plan, 'devices' 
  * Closed forms, c_j the bytes of chunk j, S their sum, N ≥ 2 devices (derived from the mapping of T3's ring):
  * and p the splits of K, each of which stores everything once: ring: store p·(S − c_{d+1}), transfer S − c_d − c_{d+1},
  * link S − c_d + (p−1)·c_{d+1}, reduction S − c_{d+1} + (p−1)·c_{d+2}, the chunks that are stored remotely in step 1;
- * direct: store p·c_d, transfer 0, link p·(S − c_d), reduction p·(N−1)·c_d. One device stores p·S and moves nothing.
+ * direct: store p·c_d, transfer 0, link p·(S − c_d), reduction p·(N−1)·c_d; chunk-ring, where the first chunk is stored at
+ * home too: store p·S, transfer and link S − c_d, reduction S − c_{d+1}. One device stores p·S and moves nothing.
  */
 export function collectiveLedger(algorithm: Algorithm, chunkElements: readonly number[], splits = 1): LedgerRow[] {
   const bytes = chunkElements.map((elements) => elements * ELEMENT_BYTES);
@@ -44,6 +45,7 @@ export function collectiveLedger(algorithm: Algorithm, chunkElements: readonly n
     if (devices === 1) return { ...emptyRow(), storeBytes: splits * total };
     const first = bytes[(d + 1) % devices];
     const incoming = bytes[(d + 2) % devices];
+    if (algorithm === 'chunk-ring') return { storeBytes: splits * total, transferBytes: total - own, linkBytes: total - own, reductionBytes: total - first };
     return algorithm === 'ring'
       ? { storeBytes: splits * (total - first), transferBytes: total - own - first, linkBytes: total - own + (splits - 1) * first, reductionBytes: total - first + (splits - 1) * incoming }
       : { storeBytes: splits * own, transferBytes: 0, linkBytes: splits * (total - own), reductionBytes: splits * (devices - 1) * own };

@@ -17,10 +17,12 @@ export interface GridKernel {
    * row. Kernels do this to find more of their operands in the cache.
    */
   readonly swizzle: number;
+  /** Split-K: workgroups of each tile, those of split s + 1 behind all of split s (`twinsOf`). One, where left out. */
+  readonly splits?: number;
 }
 
 /** Tile row and column of each workgroup by its id: `places[2·id]`, `places[2·id + 1]`. */
-export function placesOf({ m, n, tile, swizzle }: Omit<GridKernel, 'waves'>): Int32Array {
+export function placesOf({ m, n, tile, swizzle }: Omit<GridKernel, 'waves' | 'splits'>): Int32Array {
   const rows = Math.ceil(m / tile.m);
   const columns = Math.ceil(n / tile.n);
   const places = new Int32Array(2 * rows * columns);
@@ -34,8 +36,14 @@ export function placesOf({ m, n, tile, swizzle }: Omit<GridKernel, 'waves'>): In
   return places;
 }
 
+/** For each further split, the workgroup of each tile: what a Plan calls its twins. */
+export function twinsOf({ m, n, tile, splits = 1 }: GridKernel): Uint32Array[] {
+  const tiles = Math.ceil(m / tile.m) * Math.ceil(n / tile.n);
+  return Array.from({ length: splits - 1 }, (_, further) => Uint32Array.from({ length: tiles }, (_, id) => (further + 1) * tiles + id));
+}
+
 export function gridTiling(kernel: GridKernel, axis: ChunkAxis, devices: number, blockTiles: number): Tiling {
-  const { m, n, tile, waves } = kernel;
+  const { m, n, tile, waves, splits = 1 } = kernel;
   const places = placesOf(kernel);
   const rows = Math.ceil(m / tile.m);
   const columns = Math.ceil(n / tile.n);
@@ -49,7 +57,8 @@ export function gridTiling(kernel: GridKernel, axis: ChunkAxis, devices: number,
     const { start, length } = chunkRange(axis === 'rows' ? m : n, devices, j);
     return axis === 'rows' ? { row: start, column: 0, rows: length, columns: n, elements: length * n } : { row: 0, column: start, rows: m, columns: length, elements: m * length };
   });
-  const tileParts: number[][] = Array.from({ length: tiles }, () => []);
+  // A tile has its parts from split 0; its twins have none of their own.
+  const tileParts: number[][] = Array.from({ length: tiles * splits }, () => []);
   const partChunk: number[] = [];
   const partTile: number[] = [];
   const chunkParts = new Int32Array(devices + 1);
@@ -104,5 +113,5 @@ export function gridTiling(kernel: GridKernel, axis: ChunkAxis, devices: number,
     }
   }
 
-  return { m, n, axis, grid: [columns, rows, 1], tiles, wavefronts, chunks, parts, chunkParts, partChunk: Int32Array.from(partChunk), partTile: Int32Array.from(partTile), tileParts, pieceElements, pieceRuns, runs, ...blocksOf({ chunkParts, pieceElements, wavefronts }, blockTiles) };
+  return { m, n, axis, grid: [columns, rows, splits], tiles: tiles * splits, wavefronts, chunks, parts, chunkParts, partChunk: Int32Array.from(partChunk), partTile: Int32Array.from(partTile), tileParts, pieceElements, pieceRuns, runs, ...blocksOf({ chunkParts, pieceElements, wavefronts }, blockTiles) };
 }

@@ -3,6 +3,7 @@
 import { stagesPerStep } from '../spec/chunks.ts';
 import { MAX_STAGE_TILES } from '../spec/limits.ts';
 import type { Algorithm, Spec, SpecDraft } from '../spec/spec.ts';
+import { chunkRingReduceScatter } from './collectives/chunk-ring-reduce-scatter.ts';
 import { directReduceScatter } from './collectives/direct-reduce-scatter.ts';
 import { ringReduceScatter } from './collectives/ring-reduce-scatter.ts';
 import type { Footprint } from './footprint.ts';
@@ -26,7 +27,7 @@ export interface Plan {
   readonly twins: readonly Uint32Array[];
 }
 
-const REDUCE_SCATTER: Record<Algorithm, (devices: number) => Mapping> = { ring: ringReduceScatter, direct: directReduceScatter };
+export const REDUCE_SCATTERS: { readonly [A in Algorithm]: (devices: number) => Mapping } = { ring: ringReduceScatter, direct: directReduceScatter, 'chunk-ring': chunkRingReduceScatter };
 
 /** The Spec with its stages settled: by the tiles that the largest chunk is found to have. */
 export function settled(draft: SpecDraft, footprint: Footprint): Spec {
@@ -39,7 +40,7 @@ export function settled(draft: SpecDraft, footprint: Footprint): Spec {
 
 /** Expands the Spec's collective over the footprint's tiles. */
 export function planOf(spec: Pick<Spec, 'devices' | 'algorithm' | 'chunk' | 'stageTiles' | 'triggerTiles'>, footprint: Footprint): Plan {
-  const mapping = batched(REDUCE_SCATTER[spec.algorithm](spec.devices), footprint.batch);
+  const mapping = batched(REDUCE_SCATTERS[spec.algorithm](spec.devices), footprint.batch);
   return planOfMapping(mapping, tilingOf(footprint, spec.chunk, spec.devices, spec.triggerTiles), spec.stageTiles, footprint.twins);
 }
 

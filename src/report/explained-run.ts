@@ -82,7 +82,7 @@ export function measuredRuns(text: string, file: string): { readonly environment
 export function unmodelled(spec: Spec, machine: MachineFile): string | null {
   if (spec.algorithm !== 'ring') return `the schedules with a critical path run on a ring, this run is ${spec.algorithm}`;
   const { kernel } = spec;
-  if (kernel.kind === 'built-in' ? kernel.splits > 1 : kernel.bindings.splits !== null) return 'its K is split, which the model does not do';
+  if (kernel.kind === 'built-in' ? kernel.splits > 1 : kernel.bindings.splits !== null) return 'its K is split: a path through workgroups that share a tile is not traced';
   if (kernel.kind === 'foreign' && kernel.bindings.batch !== 1) return 'it is a batch, which the model does not do';
   const refused = unexplained(spec, machine);
   return refused === null ? null : `${refused.what}: ${refused.actual}, limit ${String(refused.limit)}`;

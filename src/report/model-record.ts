@@ -29,6 +29,8 @@ export interface ModelCase extends Omit<CaseRecord, 'model' | 'sublayer'> {
   /** Time beyond the plain GEMM's, with the all-gather and without; may be negative. */
   readonly exposedUs: number;
   readonly exposedWithoutAllGatherUs: number;
+  /** The same schedule where no device is skewed; null where none is. */
+  readonly withoutSkewUs: number | null;
   readonly overlapEfficiency: number | null;
   readonly shareOfIdealGain: number | null;
   readonly linkBytes: number;
@@ -46,6 +48,10 @@ export interface ModelReport {
   readonly gemm: { readonly m: number; readonly n: number; readonly k: number; readonly kTotal: number };
   readonly devices: number;
   readonly chunk: 'rows' | 'columns';
+  /** Of K. */
+  readonly splits: number;
+  /** Null where no device is skewed; of the plain GEMM: each device's, and what it takes without. */
+  readonly skew: { readonly factor: number; readonly seed: number; readonly gemmUs: readonly number[]; readonly gemmWithoutUs: number } | null;
   readonly parameters: { readonly machine: MachineFile; readonly parameters: ParameterFile };
   readonly cases: readonly ModelCase[];
 }
@@ -60,7 +66,8 @@ export interface Against {
   readonly ideal: Modelled;
 }
 
-export function modelCase(of: Modelled, { machine, model, sublayer, devices, sequential, ideal }: Against): ModelCase {
+/** @param unskewed the same schedule without skew, where there is any */
+export function modelCase(of: Modelled, { machine, model, sublayer, devices, sequential, ideal }: Against, unskewed: Modelled | null = null): ModelCase {
   const { schedule, gemmTime, timePs, timeWithoutAllGatherPs, dramBytes, gemm } = of;
   const speedup = sequential.timePs / timePs;
   const idealGain = sequential.timePs / ideal.timePs - 1;
@@ -75,6 +82,7 @@ export function modelCase(of: Modelled, { machine, model, sublayer, devices, seq
     gemmUs: of.gemmPs / US,
     exposedUs: of.exposedPs / US,
     exposedWithoutAllGatherUs: withoutGather(of) / US,
+    withoutSkewUs: unskewed === null ? null : unskewed.timePs / US,
     overlapEfficiency: withoutGather(sequential) > 0 ? 1 - withoutGather(of) / withoutGather(sequential) : null,
     // Where the ideal gains nothing there is nothing to have a share of.
     shareOfIdealGain: idealGain > 0 ? (speedup - 1) / idealGain : null,

@@ -38,6 +38,7 @@ export const MODELLED_FIGURES: readonly Row[] = [
   { name: 'speedup, no AG', definition: 'the same without the all-gather', cell: ({ speedupWithoutAllGather }) => ratio(speedupWithoutAllGather) },
   { name: 'exposed', definition: "time less the plain GEMM's time (one GEMM by itself on all CUs); may be negative", cell: ({ exposedUs }) => time(exposedUs) },
   { name: 'ECT', definition: 'the same without the all-gather: effective communication time', cell: ({ exposedWithoutAllGatherUs }) => time(exposedWithoutAllGatherUs) },
+  { name: 'skew adds', definition: 'time less that of the same schedule where no device is skewed', cell: ({ timeUs, withoutSkewUs }) => (withoutSkewUs === null ? DASH : time(timeUs - withoutSkewUs)) },
   { name: 'overlap efficiency', definition: '1 − ECT over ECT of sequential', cell: ({ overlapEfficiency }) => (overlapEfficiency === null ? DASH : ratio(overlapEfficiency)) },
   { name: 'share of ideal gain', definition: '(speedup − 1) over (speedup of ideal-overlap − 1)', cell: ({ shareOfIdealGain }) => (shareOfIdealGain === null ? DASH : ratio(shareOfIdealGain)) },
   { name: 'DRAM: GEMM reads', definition: "bytes of one device's memory, mean over devices: operands that missed the LLC", cell: ({ dramBytes }) => formatBytes(dramBytes.gemmReads) },
@@ -53,17 +54,19 @@ export const MODELLED_FIGURES: readonly Row[] = [
   { name: 'stalled: barrier', definition: 'in which a workgroup was done and others of its stage were not', cell: ({ stalls }) => percent(stalls.barrier) },
 ];
 
-export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, parameters: { machine, parameters }, cases }: ModelReport): string {
+export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, splits, skew, parameters: { machine, parameters }, cases }: ModelReport): string {
   const depth = k * devices === kTotal ? `${k}` : `${k} or ${k - 1}`;
   const facts: [string, string][] = [
     ['gemm', `${m} x ${n} x ${depth} (m x n x k per device)`],
+    ...(splits === 1 ? [] : [['split-K', `${splits} workgroups for each tile, whose stores the memory adds (in the plain GEMM the LLC)`] as [string, string]]),
+    ...(skew === null ? [] : skewFacts(skew)),
     ['collective', `reduce-scatter, ${devices} devices, output scattered by ${chunk}, then all-gather`],
     ['machine', `${machine.name}: ${machine.about}`],
     ['', `${machine.cus.value} CUs, ${threeDigits((machine.cus.value * machine.clockGHz.value * machine.flopsPerClockPerCu.value) / 1e3)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`],
     ['parameters', parametersLine(machine, parameters)],
   ];
-  // A queue that no schedule uses has no row.
-  const rows = MODELLED_FIGURES.filter(({ name: figure, cell }) => !figure.startsWith('wait: ') || cases.some((of) => cell(of) !== DASH));
+  // A queue that no schedule uses has no row, nor has skew where there is none.
+  const rows = MODELLED_FIGURES.filter(({ name: figure, cell }) => !(figure.startsWith('wait: ') || figure === 'skew adds') || cases.some((of) => cell(of) !== DASH));
   const width = Math.max(...rows.map((row) => row.name.length));
   return [
     `${name}: modelled, nothing of it measured`,
@@ -83,6 +86,14 @@ export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, pa
 export function parametersLine({ name, parameters = {} }: MachineFile, set: ParameterFile): string {
   const own = Object.entries(parameters).map(([key, of]) => `${key} ${of.value}`);
   return `set ${set.name}; \`tilewire paper\` prints it with its sources${own.length === 0 ? '' : `; of machine ${name} itself: ${own.join(', ')}`}`;
+}
+
+function skewFacts({ factor, seed, gemmUs, gemmWithoutUs }: NonNullable<ModelReport['skew']>): [string, string][] {
+  const [least, most] = [Math.min(...gemmUs), Math.max(...gemmUs)];
+  return [
+    ['skew', `${factor}, seed ${seed}: a device computes a stage 1 to ${threeDigits((1 + factor) * (1 + factor / 4))} times as long; collectives on CUs are not skewed`],
+    ['', `the plain GEMM takes ${time(least)} (device ${gemmUs.indexOf(least)}) to ${time(most)} (device ${gemmUs.indexOf(most)}), without skew ${time(gemmWithoutUs)}; what is put together (*) has the slowest`],
+  ];
 }
 
 function schedulesLines({ schedule, made }: ModelCase): string[] {

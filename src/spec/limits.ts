@@ -33,13 +33,10 @@ export function specProblems(spec: SpecDraft): Problem[] {
   const sizes = [...sizeProblems(spec, EMULATED), ...tileSizes(spec.kernel)];
   const scalars = [
     ...sizes,
-    ...whole('seed', spec.seed, 0, U32_MAX, 'give an unsigned 32-bit integer'),
+    ...apartProblems(spec),
     ...(spec.stageTiles === null ? [] : whole('stageTiles', spec.stageTiles, 1, MAX_STAGE_TILES, 'a stage is one dispatch: give fewer tiles')),
     ...whole('triggerTiles', spec.triggerTiles, 1, U32_MAX, 'a DMA block holds at least one tile'),
     ...whole('lag', spec.lag, 1, MAX_LAG, 'a trigger is executed at the earliest in the next epoch'),
-    ...(spec.skew >= 0 && spec.skew <= MAX_SKEW
-      ? []
-      : [{ path: 'skew', what: 'not a number in range', actual: spec.skew, limit: `0..${MAX_SKEW}`, fix: 'give 0 for devices in step, more for devices that run further apart' }]),
     ...powerOfTwo('wavefront', spec.wavefront, 4, 128, 'a wavefront is whole quads (kernels swap values within 4 lanes), and no GPU has more than 128 lanes'),
     ...powerOfTwo('tracker.sets', spec.tracker.sets, 1, 65536, 'the set is the low bits of the tile id'),
     ...whole('tracker.ways', spec.tracker.ways, 1, 1024, 'give at least one way'),
@@ -49,12 +46,25 @@ export function specProblems(spec: SpecDraft): Problem[] {
   return [...scalars, ...volumeProblems(spec, EMULATED), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec), ...deviceTriggerProblems(spec)];
 }
 
+/** Of how far devices run apart, and of the seed that says which. */
+function apartProblems({ seed, skew }: Pick<SpecDraft, 'seed' | 'skew'>): Problem[] {
+  return [
+    ...whole('seed', seed, 0, U32_MAX, 'give an unsigned 32-bit integer'),
+    ...(skew >= 0 && skew <= MAX_SKEW ? [] : [{ path: 'skew', what: 'not a number in range', actual: skew, limit: `0..${MAX_SKEW}`, fix: 'give 0 for devices in step, more for devices that run further apart' }]),
+  ];
+}
+
+const splitsProblems = (splits: number): Problem[] => whole('kernel.splits', splits, 1, MAX_SPLITS, 'give 1 for a kernel that multiplies all of k at once');
+
 type Shape = Pick<SpecDraft, 'gemm' | 'devices'>;
 
-/** Every way in which a shape breaks the limits of what is done with it. Assumes that the types are right. */
-export function shapeProblems(shape: Shape, scope: Scope): Problem[] {
-  const sizes = sizeProblems(shape, scope);
-  return sizes.length > 0 ? sizes : volumeProblems(shape, scope);
+/** What is modelled: of a Spec its shape, and how K and the devices are cut and run apart. */
+export type Modelled = Pick<SpecDraft, 'gemm' | 'devices' | 'seed' | 'skew'> & { readonly splits: number };
+
+/** Every way in which that breaks the limits of the model. Assumes that the types are right. */
+export function modelledProblems(modelled: Modelled, scope: Scope): Problem[] {
+  const sizes = [...sizeProblems(modelled, scope), ...splitsProblems(modelled.splits)];
+  return [...sizes, ...apartProblems(modelled), ...(sizes.length > 0 ? [] : volumeProblems(modelled, scope))];
 }
 
 function sizeProblems({ gemm: { m, n, k, kTotal }, devices }: Shape, { verb, devices: most, size }: Scope): Problem[] {
@@ -71,7 +81,7 @@ function tileSizes(kernel: KernelChoice): Problem[] {
   if (kernel.kind === 'foreign') return [];
   return [
     ...(['m', 'n', 'k'] as const).flatMap((size) => whole(`kernel.tile.${size}`, kernel.tile[size], 1, U32_MAX, 'write --tile as MxNxK, e.g. 64x64x16')),
-    ...whole('kernel.splits', kernel.splits, 1, MAX_SPLITS, 'give 1 for a kernel that multiplies all of k at once'),
+    ...splitsProblems(kernel.splits),
   ];
 }
 

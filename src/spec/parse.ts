@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { TilewireError } from '../errors.ts';
 import { resolvedBindings } from './kernel-bindings.ts';
 import { specProblems } from './limits.ts';
-import type { Spec } from './spec.ts';
+import { ALGORITHMS, type Spec } from './spec.ts';
 
 const count = z.number().int().safe();
 const place = { device: count, chunk: count, tile: count };
@@ -32,7 +32,7 @@ const schema: z.ZodType<Spec> = z.strictObject({
   dtype: z.literal('f32'),
   devices: count,
   collective: z.literal('reduce-scatter'),
-  algorithm: z.enum(['ring', 'direct']),
+  algorithm: z.enum(ALGORITHMS),
   chunk: z.enum(['rows', 'columns']),
   operands,
   seed: count,

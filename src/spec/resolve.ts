@@ -11,9 +11,9 @@ import { NO_EPILOGUE } from './kernel-bindings.ts';
 import { kernelHash } from './kernel-sources.ts';
 import { defaultKernel, kernelNamed, KERNELS, runsOn } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
-import { MAX_STAGE_TILES, notExact, shapeProblems, specProblems, unknownKernel, type Problem } from './limits.ts';
+import { MAX_STAGE_TILES, modelledProblems, notExact, specProblems, unknownKernel, type Modelled, type Problem } from './limits.ts';
 import { EMULATED, MODELLED, type Scope } from './scope.ts';
-import type { AdapterTraits, Algorithm, ChunkAxis, Collective, Fault, GemmShape, KernelChoice, Layout, OperandFile, Operands, OverflowPolicy, Spec, SpecDraft, SplitGemmShape, Tile, Triggers } from './spec.ts';
+import { ALGORITHMS, type AdapterTraits, type Algorithm, type ChunkAxis, type Collective, type Fault, type GemmShape, type KernelChoice, type Layout, type OperandFile, type Operands, type OverflowPolicy, type Spec, type SpecDraft, type SplitGemmShape, type Tile, type Triggers } from './spec.ts';
 import { layerShape } from './zoo.ts';
 
 /** Operand files of a trained model, already read: `k` is the TOTAL over devices, `hash` that of their bytes. */
@@ -130,11 +130,11 @@ export async function resolveDraft(request: SpecRequest, traits?: AdapterTraits)
 export type ResolvedShape = Pick<SpecDraft, 'name' | 'gemm' | 'devices' | 'chunk'>;
 
 /** What a model needs of a request: the shape, by limits of its own, and nothing of kernels, buffers or dispatches. Throws BAD_FLAG. */
-export function resolveModelled(request: SpecRequest): ResolvedShape {
-  const shape = resolvedShape(request, MODELLED);
-  const [first, ...others] = shapeProblems(shape, MODELLED);
+export function resolveModelled(request: SpecRequest): ResolvedShape & Modelled {
+  const modelled = { ...resolvedShape(request, MODELLED), splits: request.splits ?? 1, skew: request.skew ?? 0, seed: request.seed ?? 1 };
+  const [first, ...others] = modelledProblems(modelled, MODELLED);
   if (first) throw refusal(first, others);
-  return shape;
+  return modelled;
 }
 
 function resolvedShape(request: SpecRequest, scope: Scope): ResolvedShape {
@@ -168,7 +168,7 @@ function kernelFor(gemm: GemmShape, tile: Tile | undefined, traits: AdapterTrait
 /** Flags with a fixed set of values: they reach here as text, whatever their type says. */
 const CHOICES = {
   collective: ['reduce-scatter'],
-  algorithm: ['ring', 'direct'],
+  algorithm: ALGORITHMS,
   operands: ['exact', 'normal', 'trained'],
   chunk: ['rows', 'columns'],
   triggers: ['host', 'device'],

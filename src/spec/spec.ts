@@ -28,7 +28,9 @@ export interface SplitGemmShape extends GemmShape {
 }
 
 export type Collective = 'reduce-scatter';
-export type Algorithm = 'ring' | 'direct';
+export const ALGORITHMS = ['ring', 'direct', 'chunk-ring'] as const;
+/** How the partial outputs travel: T3's ring, straight to their owner, or a ring on which each device completes its chunk at home first. */
+export type Algorithm = (typeof ALGORITHMS)[number];
 export type ChunkAxis = 'rows' | 'columns';
 export type Triggers = 'host' | 'device';
 export type OverflowPolicy = 'spill' | 'stall';

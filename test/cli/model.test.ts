@@ -103,6 +103,15 @@ test('every flag reaches what is modelled', () => {
   const [{ timeUs, gemmUs }] = plain.cases;
   expect({ chunk: plain.chunk, schedules: plain.cases.length, machine: plain.parameters.machine.name }).toEqual({ chunk: 'rows', schedules: 1, machine: 'paper' });
   expect(modelled('--chunk', 'columns')).toMatchObject({ chunk: 'columns' });
+  expect(plain).toMatchObject({ splits: 1, skew: null });
+  const skewed = modelled('--skew', '1.5', '--seed', '9');
+  expect(skewed.skew).toMatchObject({ factor: 1.5, seed: 9 });
+  expect(skewed.skew!.gemmUs).toHaveLength(4);
+  expect(skewed.cases[0]).toMatchObject({ withoutSkewUs: timeUs });
+  expect(skewed.cases[0].timeUs).toBeGreaterThan(timeUs);
+  expect(modelled('--skew', '1.5', '--seed', '8').cases[0].timeUs).not.toBe(skewed.cases[0].timeUs);
+  expect(modelled('--splits', '3').splits).toBe(3);
+  expect(modelled('--splits', '3').cases[0].dramBytes.gemmWrites).toBe(3 * plain.cases[0].dramBytes.gemmWrites);
   expect(modelled('--chunk', 'columns').cases[0].timeUs).not.toBe(timeUs);
   expect(modelled('--machine', file('slow.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), clockGHz: { value: 0.1, source: 'made up' } })).cases[0].gemmUs).toBeGreaterThan(2 * gemmUs);
   expect(modelled('--machine', 'paper-2x-cu').parameters.machine.name).toBe('paper-2x-cu');
@@ -129,6 +138,9 @@ test('flags that cannot be', () => {
   refused(['model', ...SHAPE.slice(0, 6), '--devices', '1025'], '--devices', 'found 1025', 'limit 1..1024');
   refused(['model', '--model', 'mt-nlg', '--layer', 'fc2', '--tp', '1280'], '--tp', 'found 1280', 'from 1 to 1024');
   refused(['model', ...SHAPE, '--operands', 'exact'], '--operands');
+  refused(['model', ...SHAPE, '--skew', '5'], '--skew', 'found 5');
+  refused(['model', ...SHAPE, '--splits', '0'], '--splits', 'found 0');
+  refused(['model', '--m', '32768', '--n', '32768', '--k', '32768', '--devices', '8', '--skew', '1'], 'found 268435456 slabs');
   refused(['paper', '--html', path.join(folder, 'no', 'where.html')], '--html', 'does not exist');
   refused(['paper', '--schedule', 't3'], '--schedule');
 });

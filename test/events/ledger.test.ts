@@ -4,11 +4,12 @@ import { checkLedger, ledgerOf, totalOf } from '../../src/events/ledger.ts';
 import { collectiveLedger, expectedLedger } from '../../src/plan/closed-forms.ts';
 import { EventLog, type Event } from '../../src/events/log.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { ALGORITHMS, type Algorithm } from '../../src/spec/spec.ts';
 import { planCases, planFor } from '../support/plans.ts';
 import { randomOf } from '../support/random.ts';
 import { simulate } from '../support/simulate.ts';
 
-const closedForm = (plan: Plan, algorithm: 'ring' | 'direct') => expectedLedger(algorithm, plan);
+const closedForm = (plan: Plan, algorithm: Algorithm) => expectedLedger(algorithm, plan);
 
 function logOf(events: readonly Event[]): EventLog {
   const log = new EventLog();
@@ -35,7 +36,7 @@ describe('the closed forms, written out by hand for chunks of 5, 4, 4 and 0 elem
     ]);
   });
 
-  test.each(['ring', 'direct'] as const)('%s: one device stores everything and moves nothing', (algorithm) => {
+  test.each(ALGORITHMS)('%s: one device stores everything and moves nothing', (algorithm) => {
     expect(collectiveLedger(algorithm, [7])).toEqual([{ storeBytes: 28, transferBytes: 0, linkBytes: 0, reductionBytes: 0 }]);
     expect(collectiveLedger(algorithm, [7], 3)).toEqual([{ storeBytes: 84, transferBytes: 0, linkBytes: 0, reductionBytes: 0 }]);
   });
@@ -94,7 +95,7 @@ test('what leaves over links arrives, for any chunks', () => {
   );
 });
 
-test('the sums of a run are the closed forms: any devices, splits and matrices, unequal and empty chunks, both algorithms', () => {
+test('the sums of a run are the closed forms: any devices, splits and matrices, unequal and empty chunks, all algorithms', () => {
   fc.assert(
     fc.property(planCases({ side: 13, devices: 13 }), fc.nat(), (given, seed) => {
       const plan = planFor(given);
@@ -107,7 +108,7 @@ test('the sums of a run are the closed forms: any devices, splits and matrices, 
 });
 
 test.each([1, 2, 3, 16, 31, 64])('so with %i devices', (devices) => {
-  for (const algorithm of ['ring', 'direct'] as const)
+  for (const algorithm of ALGORITHMS)
     for (const [m, more] of [[3, {}], [65, {}], [33, { splits: { count: 3, axis: 'x', seed: 5 } }], [17, { batch: 2, splits: { count: 2, axis: 'z', seed: 5 } }]] as const) {
       const plan = planFor({ ...more, m, n: 1, devices, algorithm, chunk: 'rows', stageTiles: 5, triggerTiles: 2, tiles: { kind: 'grid', threadM: 3, threadN: 1, lanesX: 2, lanesY: 1, wavefront: 1 } });
       expect(ledgerOf(plan, simulate(plan, { seed: devices }).log)).toEqual(closedForm(plan, algorithm));

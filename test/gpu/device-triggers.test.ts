@@ -35,7 +35,7 @@ const shapes = { even: { m: 32, n: 64, k: 12 }, prime: { m: 37, n: 53, k: 7 }, t
 const cases = pairwise({
   shape: ['even', 'prime', 'thin', 'flat'],
   devices: [1, 2, 3, 5, 8],
-  algorithm: ['ring', 'direct'],
+  algorithm: ['ring', 'direct', 'chunk-ring'],
   chunk: ['rows', 'columns'],
   tile: [{ m: 8, n: 8, k: 2 }, { m: 16, n: 20, k: 4 }],
   operands: ['exact', 'normal'],

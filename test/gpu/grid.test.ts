@@ -17,7 +17,7 @@ const cases = pairwise({
     { m: 24, n: 96, k: 8 },
   ],
   tile: ['default', '8x8x2', '16x20x4', '32x64x8', '4x4x1'],
-  algorithm: ['ring', 'direct'],
+  algorithm: ['ring', 'direct', 'chunk-ring'],
   chunk: ['rows', 'columns'],
   kernelName: ['gemm-register', 'gemm-workgroup'],
   stageTiles: [undefined, 1, 3, 1000],

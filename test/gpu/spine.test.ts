@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import type { ErrorRecord } from '../../src/errors.ts';
 import type { Outcome, RunResult } from '../../src/page/api.ts';
 import { resolveDraft, type SpecRequest } from '../../src/spec/resolve.ts';
-import type { SpecDraft } from '../../src/spec/spec.ts';
+import { ALGORITHMS, type SpecDraft } from '../../src/spec/spec.ts';
 import { completeBindings } from '../../src/gpu/foreign.ts';
 import { galleryKernel } from '../support/gallery.ts';
 import { gpuTest } from './page-client.ts';
@@ -64,7 +64,7 @@ for (const name of KERNELS)
 for (const kernelName of ['gemm-register', 'gemm-workgroup'])
   gpuTest(`${kernelName}: devices whose k differs by one`, async (page) => {
     for (const [kTotal, devices] of [[50, 3], [49, 3], [29, 4], [7, 7], [8, 7]] as const)
-      for (const algorithm of ['ring', 'direct'] as const) {
+      for (const algorithm of ALGORITHMS) {
         const { report } = await run(page, uneven(await resolveDraft({ m: 33, n: 20, k: Math.ceil(kTotal / devices), devices, algorithm, kernelName }), kTotal));
         expect(report.failures, `${kTotal} over ${devices}`).toEqual([]);
         expect(report.check).toMatchObject({ mode: 'exact', wrong: 0, coverage: 1 });

@@ -2,16 +2,15 @@
 // a CU does a FLOP a ps. A slab of a 4 × 4 tile at k = 8: two blocks of 128 bytes, 256 FLOP; the tile: 64 bytes.
 import { expect, test } from 'vitest';
 import { simulateGemm } from '../../src/model/fused.ts';
-import { FILL, WRITE } from '../../src/model/memory.ts';
-import { gridTiling } from '../../src/plan/grid-tiling.ts';
-import { MAPPINGS } from '../../src/model/subject.ts';
-import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
+import { FILL, LOCAL_UPDATE, WRITE } from '../../src/model/memory.ts';
+import { gridTiling, twinsOf } from '../../src/plan/grid-tiling.ts';
+import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../../src/plan/plan.ts';
 import type { Algorithm } from '../../src/spec/spec.ts';
 import { fusedRun, PLAIN } from '../support/modelled.ts';
 
 /** Chunks of `perChunk` tiles, one below the other. */
 const column = (devices: number, perChunk: number, algorithm: Algorithm = 'ring'): Plan =>
-  planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
+  planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
 const ONE_CU = { ...PLAIN, cus: 1 };
 const timesOf = ({ timePs, gemmPs }: { timePs: number; gemmPs: number }): number[] => [timePs, gemmPs];
 
@@ -25,6 +24,22 @@ test('a slab loads while the one before it computes; without prefetching it does
   expect(timesOf(fusedRun(column(1, 1), { ...ONE_CU, prefetch: 0 }, { k: 16 }))).toEqual([1088, 1024]);
   // Half a slab at the end: 128 FLOP.
   expect(timesOf(fusedRun(column(1, 1), ONE_CU, { k: 12 }))).toEqual([704, 640]);
+});
+
+test('split-K: each split is a workgroup of its own, whose stores are updates', () => {
+  const split = (splits: number): Plan => {
+    const kernel = { m: 4, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1, splits };
+    return planOfMapping(REDUCE_SCATTERS.ring(1), gridTiling(kernel, 'rows', 1, 1), Infinity, twinsOf(kernel));
+  };
+  // Half of k: load 256, compute until 512, store until 576; the second one loads behind that until 832, computes until 1088, stores.
+  const run = fusedRun(split(2), ONE_CU, { k: 16 });
+  expect(timesOf(run)).toEqual([1152, 1088]);
+  expect([run.devices[0].served[FILL], run.devices[0].served[LOCAL_UPDATE], run.devices[0].tracker!.pieces]).toEqual([4 * 128, 2 * 64, 1]);
+  // On two CUs both load at once: 256 and 512, computed 512 and 768.
+  expect(timesOf(fusedRun(split(2), { ...PLAIN, cus: 2 }, { k: 16 }))).toEqual([832, 768]);
+  // k of 2 in three: the third has nothing to multiply, and stores.
+  const empty = fusedRun(split(3), ONE_CU, { k: 2 });
+  expect([empty.devices[0].served[FILL], empty.devices[0].served[LOCAL_UPDATE]]).toEqual([2 * 32, 3 * 64]);
 });
 
 test('two tiles on one CU share B; the second loads behind the first one’s stores, in the order of the stream', () => {

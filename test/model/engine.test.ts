@@ -11,25 +11,26 @@ import { EventLog } from '../../src/events/log.ts';
 import { periodOf } from '../../src/model/fold.ts';
 import { DMA_READ, DMA_UPDATE, LOCAL_UPDATE, REMOTE_UPDATE } from '../../src/model/memory.ts';
 import { expectedLedger } from '../../src/plan/closed-forms.ts';
-import { gridTiling } from '../../src/plan/grid-tiling.ts';
-import { MAPPINGS } from '../../src/model/subject.ts';
-import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
-import type { Spec } from '../../src/spec/spec.ts';
+import { gridTiling, twinsOf } from '../../src/plan/grid-tiling.ts';
+import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../../src/plan/plan.ts';
+import { ALGORITHMS, type Spec } from '../../src/spec/spec.ts';
 import { planCases, planFor, type PlanCase } from '../support/plans.ts';
 import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
 
-const cases = planCases({ side: 14, devices: 6 }).map((given): PlanCase => ({ ...given, splits: undefined }));
+const cases = planCases({ side: 14, devices: 6 });
+/** Where K is split, some splits of the smaller one are shorter than a slab, and some are empty. */
+const depths = fc.constantFrom(24, 5);
 /** A ring has no links for the direct collective. */
-const topologyFor = ({ algorithm }: PlanCase): 'ring' | 'fully-connected' => (algorithm === 'ring' ? 'ring' : 'fully-connected');
+const topologyFor = ({ algorithm }: Pick<PlanCase, 'algorithm'>): 'ring' | 'fully-connected' => (algorithm === 'direct' ? 'fully-connected' : 'ring');
 const skews = fc.constantFrom(0, 0.7, 3);
 
 test('any Plan on any machine: complete, causal, balanced, with the triggers and the bytes of the emulation', () => {
   fc.assert(
-    fc.property(cases, machines, skews, fc.constantFrom('spill', 'stall'), (given, machine, skew, overflow) => {
+    fc.property(cases, machines, skews, fc.constantFrom('spill', 'stall'), depths, (given, machine, skew, overflow, k) => {
       const plan = planFor(given);
       const log = new EventLog();
       const geometry = { sets: 4, ways: 2, overflow } as const;
-      const { devices } = fusedRun(plan, { ...machine, topology: topologyFor(given) }, { log, skew, geometry });
+      const { devices } = fusedRun(plan, { ...machine, topology: topologyFor(given) }, { log, skew, geometry, k });
       expect(checkCausality(plan, log)).toEqual([]);
       // Nothing is logged before what was logged before it.
       let before = 0;
@@ -54,9 +55,9 @@ test('any Plan on any machine: complete, causal, balanced, with the triggers and
 
 test.each(Array.from({ length: 64 }, (_, index) => index + 1))('%i devices: bytes by the closed forms, chunks unequal and empty', (devices) => {
   for (const [m, n, axis] of [[2 * devices + 3, 5, 'rows'], [5, 1 + Math.floor(devices / 2), 'columns']] as const)
-    for (const algorithm of devices % 9 === 1 || devices < 9 ? (['ring', 'direct'] as const) : (['ring'] as const)) {
-      const plan = planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
-      const run = fusedRun(plan, { ...PLAIN, topology: algorithm === 'ring' ? 'ring' : 'fully-connected' });
+    for (const algorithm of devices % 9 === 1 || devices < 9 ? ALGORITHMS : (['ring'] as const)) {
+      const plan = planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle: 2 }, axis, devices, 2));
+      const run = fusedRun(plan, { ...PLAIN, topology: topologyFor({ algorithm }) });
       expect(run.devices.map(({ served, linkBytes }) => ({ storeBytes: served[LOCAL_UPDATE], transferBytes: served[DMA_READ], linkBytes, reductionBytes: served[REMOTE_UPDATE] + served[DMA_UPDATE] }))).toEqual(expectedLedger(algorithm, plan));
     }
 });
@@ -75,8 +76,8 @@ test('a run is a function of its input: the same log, byte by byte', () => {
 
 test('no resource works longer than the run, nor less than its bytes take', () => {
   fc.assert(
-    fc.property(cases, machines, (given, machine) => {
-      const { timePs, gemmPs, devices } = fusedRun(planFor(given), { ...machine, topology: topologyFor(given) });
+    fc.property(cases, machines, depths, (given, machine, k) => {
+      const { timePs, gemmPs, devices } = fusedRun(planFor(given), { ...machine, topology: topologyFor(given) }, { k });
       for (const device of devices) {
         const { memoryBusyPs, linkBusyPs, computeBusyPs, served } = device;
         expect(memoryBusyPs).toBeLessThanOrEqual(timePs);
@@ -96,16 +97,17 @@ test('no resource works longer than the run, nor less than its bytes take', () =
 
 describe('folded', () => {
   // Chunks of whole tiles, or of one and a half: period 1 or 2.
-  const folding = fc.record({ devices: fc.integer({ min: 2, max: 8 }), perChunk: fc.integer({ min: 1, max: 4 }), half: fc.boolean(), across: fc.integer({ min: 1, max: 20 }), axis: fc.constantFrom('rows', 'columns'), algorithm: fc.constantFrom('ring', 'direct'), swizzle: fc.integer({ min: 1, max: 3 }), blockTiles: fc.integer({ min: 1, max: 3 }) });
+  const folding = fc.record({ devices: fc.integer({ min: 2, max: 8 }), perChunk: fc.integer({ min: 1, max: 4 }), half: fc.boolean(), across: fc.integer({ min: 1, max: 20 }), axis: fc.constantFrom('rows', 'columns'), algorithm: fc.constantFrom(...ALGORITHMS), swizzle: fc.integer({ min: 1, max: 3 }), blockTiles: fc.integer({ min: 1, max: 3 }), splits: fc.integer({ min: 1, max: 3 }) });
 
   test('equals unfolded, to the picosecond and the byte', () => {
     let folded = 0;
     fc.assert(
-      fc.property(folding, machines, ({ devices, perChunk, half, across, axis, algorithm, swizzle, blockTiles }, machine) => {
+      fc.property(folding, machines, ({ devices, perChunk, half, across, axis, algorithm, swizzle, blockTiles, splits }, machine) => {
         const along = devices * (4 * perChunk + (half ? 2 : 0));
         const [m, n] = axis === 'rows' ? [along, across] : [across, along];
-        const plan = planOfMapping(MAPPINGS[algorithm](devices), gridTiling({ m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle }, axis, devices, blockTiles));
-        const settings = { ...machine, topology: algorithm === 'ring' ? 'ring' as const : 'fully-connected' as const };
+        const kernel = { m, n, tile: { m: 4, n: 4 }, waves: { m: 2, n: 1 }, swizzle, splits };
+        const plan = planOfMapping(REDUCE_SCATTERS[algorithm](devices), gridTiling(kernel, axis, devices, blockTiles), Infinity, twinsOf(kernel));
+        const settings = { ...machine, topology: topologyFor({ algorithm }) };
         const whole = fusedRun(plan, settings);
         const part = fusedRun(plan, settings, { fold: true });
         if (part.devices.length < devices) folded++;
@@ -131,15 +133,10 @@ describe('folded', () => {
   });
 
   test('not where devices differ', () => {
-    const plan = planOfMapping(MAPPINGS.ring(4), gridTiling({ m: 16, n: 16, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', 4, 1));
+    const plan = planOfMapping(REDUCE_SCATTERS.ring(4), gridTiling({ m: 16, n: 16, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', 4, 1));
     expect(fusedRun(plan, PLAIN, { fold: true }).devices).toHaveLength(1);
     expect(fusedRun(plan, PLAIN, { fold: true, skew: 1 }).devices).toHaveLength(4);
     expect(fusedRun(plan, PLAIN, { fold: true, depths: [24, 24, 24, 23] }).devices).toHaveLength(4);
     expect(fusedRun(plan, PLAIN, { fold: true, geometry: { sets: 1, ways: 1, overflow: 'stall' } }).devices).toHaveLength(4);
   });
-});
-
-test('split-K is refused by name', () => {
-  const plan = planFor({ m: 8, n: 8, devices: 2, algorithm: 'ring', chunk: 'rows', stageTiles: 4, triggerTiles: 1, tiles: { kind: 'grid', threadM: 4, threadN: 4, lanesX: 1, lanesY: 1, wavefront: 1 }, splits: { count: 2, axis: 'z', seed: 1 } });
-  expect(() => fusedRun(plan, PLAIN)).toThrow(/split-K/);
 });

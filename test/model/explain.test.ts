@@ -4,14 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { breakdownOf, byCause, criticalPath, crossover, explainFused } from '../../src/model/explain.ts';
 import { machineNamed, PAPER_PARAMETERS } from '../../src/model/machine.ts';
 import { runSchedule } from '../../src/model/schedules.ts';
-import { MAPPINGS, Subject } from '../../src/model/subject.ts';
+import { Subject } from '../../src/model/subject.ts';
 import { Trace } from '../../src/model/trace.ts';
 import { gridTiling } from '../../src/plan/grid-tiling.ts';
-import { planOfMapping, type Plan } from '../../src/plan/plan.ts';
+import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../../src/plan/plan.ts';
 import { planCases, planFor } from '../support/plans.ts';
 import { fusedRun, machines, PLAIN } from '../support/modelled.ts';
 
-const column = (devices: number, perChunk = 1): Plan => planOfMapping(MAPPINGS.ring(devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
+const column = (devices: number, perChunk = 1): Plan => planOfMapping(REDUCE_SCATTERS.ring(devices), gridTiling({ m: 4 * devices * perChunk, n: 4, tile: { m: 4, n: 4 }, waves: { m: 1, n: 1 }, swizzle: 1 }, 'rows', devices, 1));
 const traced = (plan: Plan, settings = PLAIN, more = {}): { trace: Trace; run: ReturnType<typeof fusedRun> } => {
   const trace = new Trace(plan, Math.max(1, settings.linkLatencyPs), Math.max(1, settings.dmaSetupPs));
   return { trace, run: fusedRun(plan, settings, { trace, ...more }) };
@@ -81,8 +81,8 @@ describe('critical path', () => {
   test('goes from 0 to the end without a gap, on any Plan and machine', () => {
     fc.assert(
       fc.property(planCases({ side: 14, devices: 6 }), machines, fc.constantFrom(0, 2), (given, machine, skew) => {
-        const plan = planFor({ ...given, splits: undefined });
-        const { trace, run } = traced(plan, { ...machine, topology: given.algorithm === 'ring' ? 'ring' : 'fully-connected' }, { skew });
+        const plan = planFor(given);
+        const { trace, run } = traced(plan, { ...machine, topology: given.algorithm === 'direct' ? 'fully-connected' : 'ring' }, { skew });
         const path = criticalPath(trace);
         let at = 0;
         for (const { fromPs, toPs } of path) {
@@ -111,8 +111,8 @@ describe('critical path', () => {
 test('a breakdown sums to the time, and no cause is negative', () => {
   fc.assert(
     fc.property(planCases({ side: 14, devices: 6 }), machines, (given, machine) => {
-      const plan = planFor({ ...given, splits: undefined });
-      for (const device of fusedRun(plan, { ...machine, topology: given.algorithm === 'ring' ? 'ring' : 'fully-connected' }).devices) {
+      const plan = planFor(given);
+      for (const device of fusedRun(plan, { ...machine, topology: given.algorithm === 'direct' ? 'fully-connected' : 'ring' }).devices) {
         const causes = Object.values(breakdownOf(device, machine));
         expect(Math.abs(causes.reduce((sum, ps) => sum + ps, 0) - device.finishedPs)).toBeLessThan(1e-3);
         for (const ps of causes) expect(ps).toBeGreaterThan(-1e-3);

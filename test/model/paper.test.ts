@@ -1,8 +1,8 @@
 // The paper's evaluation: what was published stands within the tolerances that were set before, with one parameter set, chosen on the
 // TP 8 cases. A figure that leaves its tolerance is to be explained, not fitted: this test is where it is seen.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { machineNamed, PAPER_PARAMETERS } from '../../src/model/machine.ts';
-import { geomean, isHeadline, PAPER_CASES, runCases, subjectOf, summaryOf, type CaseResult } from '../../src/model/paper.ts';
+import { machineNamed, PAPER_PARAMETERS, type ParameterChange } from '../../src/model/machine.ts';
+import { geomean, isHeadline, ordersOf, PAPER_CASES, runCases, subjectOf, summaryOf, type CaseResult } from '../../src/model/paper.ts';
 import { runSchedule } from '../../src/model/schedules.ts';
 import { barsOf, drawn, passes, RANGES, search } from '../../src/model/search.ts';
 import { cuSharing, endToEnd, trafficOf } from '../../src/model/studies.ts';
@@ -45,6 +45,26 @@ test('in time: t3-mca at most 1.05 × t3, both at most sequential, ideal-nmc wit
     const { sequential, t3, 't3-mca': mca, 'ideal-nmc of t3': bound } = result.modelled;
     expect([nameOf(result), mca.timePs <= 1.05 * t3.timePs, t3.timePs <= sequential.timePs, mca.timePs <= sequential.timePs, bound.timePs <= mca.timePs]).toEqual([nameOf(result), true, true, true, true]);
   }
+  expect(ordersOf(results).map(({ exceptions }) => exceptions)).toEqual([[], [], []]);
+  // And an exception would be named.
+  const late = (name: string, times: number): CaseResult => ({ ...results[0], modelled: { ...results[0].modelled, [name]: { ...results[0].modelled[name], timePs: times * results[0].modelled[name].timePs } } });
+  expect(['t3-mca', 't3', 'ideal-nmc of t3'].map((name) => ordersOf([late(name, 9), results[1]]).map(({ exceptions }) => exceptions.length))).toEqual([[1, 1, 0], [0, 1, 0], [0, 0, 1]]);
+});
+
+test('why T3 is not further short of the ideal on FC: its loss is that of a stage’s stores before the next stage’s reads, and bounded by what the link brings', () => {
+  const short = (change: ParameterChange, memoryShare = 1): number => {
+    const machine = machineNamed('paper');
+    const [{ modelled }] = runCases([{ model: 't-nlg', tp: 16, sublayer: 'fc2' }], { ...machine, memoryGBs: memoryShare * machine.memoryGBs }, { ...PAPER_PARAMETERS, ...change });
+    return 1 - modelled['ideal-overlap'].timePs / modelled['t3'].timePs;
+  };
+  const chosen = short({});
+  // Communication goes first nearly always already: more of it does not come.
+  expect(short({ roundRobinCommunication: 2 ** 20 })).toBeCloseTo(chosen, 3);
+  expect(short({ separateStoreQueue: true })).toBeLessThan(chosen / 2);
+  expect(short({ updateFactor: 1 })).toBeLessThan(chosen / 2);
+  expect(short({ updateFactor: 3 })).toBeGreaterThan(1.3 * chosen);
+  // A memory that refreshes comes to the published figure.
+  expect(short({}, 0.92)).toBeGreaterThan(0.15);
 });
 
 test('bytes of every case are the closed forms of t3.md', () => {

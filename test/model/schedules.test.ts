@@ -1,8 +1,11 @@
 // Schedules against their closed forms and their limits, on shapes that take milliseconds; the paper's own in paper.test.ts.
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { checkPlan } from '../../src/plan/check.ts';
+import { stageFactor } from '../../src/spec/skew.ts';
 import { closedTimes } from '../../src/model/closed-times.ts';
 import { machineNamed, PAPER_PARAMETERS } from '../../src/model/machine.ts';
+import { FILL, READ, WRITE } from '../../src/model/memory.ts';
 import { runSchedule, SCHEDULES } from '../../src/model/schedules.ts';
 import { Subject, type Shape } from '../../src/model/subject.ts';
 
@@ -115,8 +118,11 @@ describe('limits', () => {
   test('CUs are split at the best of the tenths', () => {
     for (const linkGBs of [1, 15, 200]) {
       const of = subject(shape, { linkGBs });
-      const all = [1, 2, 3, 4, 5, 6, 7].map((cus) => Math.max(of.under({ machine: { cus: machine.cus - cus } }).gemm.timePs, of.collective('reduce-scatter', cus).timePs));
+      const all = [1, 2, 3, 4, 5, 6, 7].map((cus) => of.beside(cus).timePs);
       expect(runSchedule(of, 'concurrent-cu-split').timeWithoutAllGatherPs).toBe(Math.min(...all));
+      // In one memory they take more than the longer one by itself.
+      const apart = [1, 2, 3, 4, 5, 6, 7].map((cus) => Math.max(of.under({ machine: { cus: machine.cus - cus } }).gemm.timePs, of.collective('reduce-scatter', cus).timePs));
+      expect(Math.min(...all)).toBeGreaterThan(Math.min(...apart));
     }
   });
 
@@ -135,9 +141,129 @@ describe('limits', () => {
   });
 });
 
-test('skew makes devices wait for each other', () => {
-  const shape = { m: 256, n: 64, kTotal: 64 * 4, devices: 4 };
-  const at = (skew: number): number => runSchedule(new Subject(shape, { machine, parameters, fold: true, skew, seed: 3 }), 't3').timePs;
-  expect(at(1)).toBeGreaterThan(at(0));
-  expect(at(4)).toBeGreaterThan(at(1));
+describe('skew', () => {
+  // Computing is what takes long, whatever is put beside it.
+  const shape = { m: 256, n: 64, kTotal: 512 * 4, devices: 4 };
+  const skewed = (skew: number, seed = 3): Subject => new Subject(shape, { machine, parameters, fold: true, skew, seed });
+
+  test('of 0 is none, whatever the seed', () => {
+    for (const { name } of SCHEDULES) expect([name, runSchedule(skewed(0, 7), name)]).toEqual([name, runSchedule(subject(shape), name)]);
+  });
+
+  test('makes every schedule slower, the more the more', () => {
+    for (const { name } of SCHEDULES)
+      for (const seed of [1, 2, 3, 4]) {
+        const times = [0, 0.2, 1, 4].map((skew) => runSchedule(skewed(skew, seed), name).timePs);
+        expect([name, seed, times]).toEqual([name, seed, times.toSorted((a, b) => a - b)]);
+        expect(times[3]).toBeGreaterThan(times[0]);
+      }
+  });
+
+  test('is a function of its seed', () => {
+    for (const { name } of SCHEDULES) {
+      expect([name, runSchedule(skewed(1), name)]).toEqual([name, runSchedule(skewed(1), name)]);
+      expect([name, runSchedule(skewed(1, 4), name).timePs]).not.toEqual([name, runSchedule(skewed(1), name).timePs]);
+    }
+  });
+
+  test('the GEMM of the baseline and of what is put together is that of the slowest device, by its own factors', () => {
+    // One stage, and a memory that takes no time to speak of: a device's GEMM takes the factor of its first stage.
+    const ample = { ...machine, memoryGBs: 1e5 };
+    for (const seed of [1, 2, 3, 4, 5]) {
+      const of = new Subject({ m: 64, n: 128, kTotal: 4 * 512, devices: 4 }, { machine: ample, parameters: { ...parameters, readLatencyNs: 0 }, fold: true, skew: 2, seed });
+      const plain = new Subject(of.shape, { ...of.conditions, skew: 0 }).gemm.timePs;
+      const factors = [0, 1, 2, 3].map((device) => stageFactor(2, seed, device, 0));
+      of.gemms.forEach(({ timePs }, device) => expect(timePs / plain / factors[device]).toBeCloseTo(1, 2));
+      expect(of.gemms).toHaveLength(4);
+      const slowest = Math.max(...of.gemms.map(({ timePs }) => timePs));
+      expect(runSchedule(of, 'sequential').timeWithoutAllGatherPs).toBe(slowest + of.collective('reduce-scatter').timePs);
+      for (const name of ['ideal-overlap', 'ideal-nmc', 'multimem']) expect(runSchedule(of, name).timeWithoutAllGatherPs).toBeGreaterThanOrEqual(slowest);
+      expect(runSchedule(of, 't3').gemmPs).toBeGreaterThan(0.99 * slowest);
+    }
+  });
+});
+
+describe('runs that parameter sets share are those that each would have made', () => {
+  const shape = { m: 256, n: 192, kTotal: 4 * 96, devices: 4 };
+  const base = { machine: { ...machine, memoryGBs: 40, nodeDevices: 2, nodeGBs: 2 }, parameters, fold: true, seed: 1 };
+  const names = ['sequential', 't3', 't3-mca', 'ideal-nmc', 'chunk-decomposed'];
+  const timesOf = (of: Subject): unknown[] => names.map((name) => runSchedule(of, name, 't3'));
+  const asBase = timesOf(new Subject(shape, base));
+  const changes: { machine?: object; parameters?: object; skew?: number }[] = [
+    ...[{ updateFactor: 1 }, { interleavePenalty: 0.4 }, { starvationNs: 20 }, { roundRobinCommunication: 1 }, { dmaWindowBytes: 512 }, { dmaReadBytes: 512 }, { queueBytes: 512 }, { incomingBytes: 512 }, { linkQueueBytes: 512 }, { prefetch: 0 }, { tileK: 8 }, { tileN: 64 }, { swizzle: 1 }, { blockTiles: 5 }, { stageBarrier: false }, { straddleSteps: false }, { separateStoreQueue: true }, { readLatencyNs: 0 }, { collectiveWindowBytes: 512 }, { cuCopyGBs: 1 }, { launchNs: 200 }, { dmaSetupNs: 30 }, { trackerWays: 1, trackerSets: 1 }].map((change) => ({ parameters: change })),
+    ...[{ cus: 4 }, { memoryGBs: 30 }, { linkGBs: 5 }, { linkLatencyNs: 0 }, { llcBytes: 2 ** 14 }, { topology: 'two-level' }].map((change) => ({ machine: change })),
+    { skew: 1 },
+  ];
+
+  test.each(changes.map((change) => [JSON.stringify(change), change] as const))('%s', (_, { skew = 0, ...change }) => {
+    const changed = { ...base, machine: { ...base.machine, ...change.machine } as typeof machine, parameters: { ...parameters, ...change.parameters } as typeof parameters, skew };
+    const own = timesOf(new Subject(shape, changed));
+    // It does something, or nothing would be shown.
+    expect(own).not.toEqual(asBase);
+    const shared = new Map<string, unknown>();
+    timesOf(new Subject(shape, { ...base, shared }));
+    expect(timesOf(new Subject(shape, { ...changed, shared }))).toEqual(own);
+  });
+
+  test('and they are shared', () => {
+    const runs = (change: object): number => {
+      const shared = new Map<string, unknown>();
+      timesOf(new Subject(shape, { ...base, shared }));
+      const before = shared.size;
+      timesOf(new Subject(shape, { ...base, parameters: { ...parameters, ...change }, shared }));
+      return shared.size - before;
+    };
+    expect(runs({})).toBe(0);
+    // The arbitration of T3-MCA alone; then what has updates: GEMM, T3, T3-MCA, chunk by chunk, and the collectives.
+    expect(runs({ starvationNs: 20 })).toBe(1);
+    expect(runs({ prefetch: 0 })).toBe(5);
+    expect(runs({ dmaSetupNs: 30 })).toBe(3);
+  });
+});
+
+describe('split-K', () => {
+  const devices = 4;
+  const shape = { m: 64 * devices, n: 128, kTotal: 96 * devices, devices };
+  const chunk = 64 * 128 * 2;
+
+  test('its Plans are right, by the checker', () => {
+    for (const mapping of ['ring', 'direct', 'chunk-ring'] as const) expect(checkPlan(subject({ ...shape, splits: 3 }).plan(devices, mapping))).toEqual([]);
+  });
+
+  test('bytes in chunks: every split stores all of them, the first of them to the neighbour', () => {
+    for (const splits of [1, 2, 5]) {
+      const of = subject({ ...shape, splits });
+      for (const name of ['t3', 't3-mca', 't3-compute-first']) {
+        const { rsReads, gemmWrites, rsWrites } = runSchedule(of, name).dramBytes;
+        expect([splits, rsReads, gemmWrites, rsWrites].map((bytes, at) => (at === 0 ? bytes : bytes / chunk))).toEqual([splits, devices - 2, splits * (devices - 1), devices - 1 + splits - 1]);
+      }
+      const { gemmWrites, rsReads, rsWrites } = runSchedule(of, 'direct-store').dramBytes;
+      expect([rsReads, gemmWrites, rsWrites].map((bytes) => bytes / chunk)).toEqual([0, splits, splits * (devices - 1)]);
+    }
+  });
+
+  test('the plain GEMM adds them in the LLC, and reads what that no longer holds again', () => {
+    const bytes = (splits: number, llcBytes: number): { operands: number; again: number; writes: number } => {
+      const of = subject({ ...shape, splits }, { llcBytes });
+      const [{ served }] = of.gemm.devices;
+      expect(runSchedule(of, 'sequential').dramBytes.gemmReads).toBe(served[FILL] + served[READ]);
+      return { operands: served[FILL], again: served[READ] / chunk, writes: served[WRITE] / chunk };
+    };
+    const roomy = bytes(1, 2 ** 24);
+    expect(roomy).toMatchObject({ writes: devices, again: 0 });
+    expect(bytes(3, 2 ** 24)).toEqual(roomy);
+    // 64 KiB of output through 16 KiB: all of it goes between one split and the next, and as much is read again as was written too early.
+    expect(bytes(3, 2 ** 14)).toMatchObject({ writes: 3 * devices, again: 2 * devices });
+    const { writes, again } = bytes(3, 5 * 2 ** 14);
+    expect(writes - again).toBe(devices);
+    expect(again).toBeGreaterThan(0);
+  });
+
+  test('a tile’s arithmetic is shared out: with CUs to spare it takes a part of the time', () => {
+    const few = { m: 64, n: 64, kTotal: 2 * 4096, devices: 2 };
+    // 4 tiles on 8 CUs, a memory that takes no time to speak of.
+    const at = (splits: number): number => subject({ ...few, splits }, { memoryGBs: 1e5 }).gemm.timePs;
+    expect(at(2) / at(1)).toBeCloseTo(0.5, 1);
+    expect(at(4) / at(1)).toBeCloseTo(0.5, 1);
+  });
 });

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { checkPlan } from '../../src/plan/check.ts';
 import { planOf, type Plan } from '../../src/plan/plan.ts';
 import type { Tiling } from '../../src/plan/tiling.ts';
+import { ALGORITHMS } from '../../src/spec/spec.ts';
 import { NO_TWIN, planCases, planFor, footprintFor, type PlanCase } from '../support/plans.ts';
 import { randomOf, type Random } from '../support/random.ts';
 
@@ -25,7 +26,7 @@ test('finds nothing wrong with what planOf makes', () => {
 });
 
 test.each([1, 2, 3, 5, 7, 8, 13, 16, 64])('nor with %i devices, prime shapes, fewer rows than devices', (devices) => {
-  for (const algorithm of ['ring', 'direct'] as const)
+  for (const algorithm of ALGORITHMS)
     for (const chunk of ['rows', 'columns'] as const)
       for (const [m, n] of [[1, 1], [2, 61], [61, 53]]) {
         const given: PlanCase = { m, n, devices, algorithm, chunk, stageTiles: 3, triggerTiles: 2, tiles: { kind: 'grid', threadM: 2, threadN: 3, lanesX: 2, lanesY: 3, wavefront: 4 } };

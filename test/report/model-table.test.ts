@@ -14,7 +14,7 @@ const wait = (p50Ps: number, p99Ps: number) => ({ count: 3, meanPs: 0, p50Ps, p9
 const fused = (over: Parameters<typeof deviceFigures>[0] = {}): Modelled => modelled('t3-mca', 80, [deviceFigures({ tracker: TRACKER, waits: waits({ compute: wait(500, 9e6), dma: wait(0, 2000) }), ...over }), deviceFigures({ tracker: { ...TRACKER, peakEntries: 40, overflows: 1 }, waits: waits({ compute: wait(700, 8e6) }) })]);
 
 const reportOf = (...cases: Modelled[]): ModelReport => ({
-  version: 1, name: 't-nlg op TP 8', gemm: { m: 8192, n: 4256, k: 532, kTotal: 4256 }, devices: 8, chunk: 'rows',
+  version: 1, name: 't-nlg op TP 8', gemm: { m: 8192, n: 4256, k: 532, kTotal: 4256 }, devices: 8, chunk: 'rows', splits: 1, skew: null,
   parameters: { machine: MACHINE_FILES[0], parameters: PAPER_PARAMETER_FILE }, cases: cases.map((of) => modelCase(of, against)),
 });
 const rowOf = (text: string, name: string): string[] => text.split('\n').find((line) => line.startsWith(`  ${name}  `))!.trim().slice(name.length).trim().split(/ {2,}/);
@@ -57,7 +57,21 @@ test('the table: a row a figure, a column a schedule, and each figure explained 
   // Nothing went through it: no row, and nothing to explain.
   expect(text).not.toContain('wait: stores');
   const below = text.slice(text.indexOf('* put together'));
-  for (const { name, definition } of MODELLED_FIGURES.filter(({ name }) => !['wait: stores', 'wait: incoming', 'wait: link'].includes(name))) expect(below).toMatch(new RegExp(`^ {2}${name} +${definition.replaceAll(/[()/|*+?.]/g, String.raw`\$&`)}$`, 'm'));
+  for (const { name, definition } of MODELLED_FIGURES.filter(({ name }) => !['wait: stores', 'wait: incoming', 'wait: link', 'skew adds'].includes(name))) expect(below).toMatch(new RegExp(`^ {2}${name} +${definition.replaceAll(/[()/|*+?.]/g, String.raw`\$&`)}$`, 'm'));
+});
+
+test('skew and split-K are said where there are any, and what skew did', () => {
+  const plain = modelTable(reportOf(fused()));
+  for (const word of ['skew', 'split-K']) expect(plain).not.toContain(word);
+  const report = reportOf(fused());
+  // 100 µs with it, 80 + 20 − 30 without.
+  const cases = [modelCase(fused(), against, modelled('t3-mca', 50))];
+  const text = modelTable({ ...report, cases, splits: 3, skew: { factor: 1, seed: 7, gemmUs: [70, 66, 90], gemmWithoutUs: 60 } });
+  expect(text).toContain('3 workgroups for each tile');
+  expect(text).toContain('1, seed 7: a device computes a stage 1 to 2.50 times as long');
+  expect(text).toContain('66.0 µs (device 1) to 90.0 µs (device 2), without skew 60.0 µs');
+  expect(cases[0].withoutSkewUs).toBe(70);
+  expect(rowOf(text, 'skew adds')).toEqual(['30.0 µs']);
 });
 
 test('says what the threshold of the arbitration did', () => {

@@ -52,8 +52,8 @@ test('every parameter and number of the machine with its source', () => {
 test('sensitivity only where it was asked for', () => {
   for (const part of ['Ablations', 'Search']) expect(text).not.toContain(`\n${part}`);
   const more = paperTable(withSensitivity);
-  expect(row('Ablations', 'as chosen', more)).toEqual(['1.200', '1.300', '1.350', '1.500']);
-  expect(row('Ablations', 'no barrier', more)).toEqual(['1.250 (+0.050)', '1.300', '1.340 (-0.010)', '1.500']);
+  expect(row('Ablations', 'as chosen', more)).toEqual(['1.200', '1.300', '1.350', '1.500', '0.130']);
+  expect(row('Ablations', 'no barrier', more)).toEqual(['1.250 (+0.050)', '1.300', '1.340 (-0.010)', '1.500', '0.150 (+0.020)']);
   expect(more).toContain('7 parameter sets drawn');
   expect(row('Search', 'T3 speedup', more)).toEqual(['1.190', '1.220']);
   expect(paperTable({ ...withSensitivity, search: { tried: 3, passing: 0, spread: [], sets: [] } })).toContain('3 parameter sets drawn from the ranges of src/model/search.ts, 0 of which pass on the TP 8 cases; no spread without one');

@@ -14,7 +14,7 @@ export const requests: fc.Arbitrary<SpecRequest> = fc
   .tuple(
     shapes,
     fc.record({
-      algorithm: maybe(fc.constantFrom('ring', 'direct')),
+      algorithm: maybe(fc.constantFrom('ring', 'direct', 'chunk-ring')),
       operands: maybe(fc.constantFrom('exact', 'normal')),
       seed: maybe(fc.integer({ min: 0, max: 2 ** 32 - 1 })),
       chunk: maybe(fc.constantFrom('rows', 'columns')),

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { gridFootprint, type Footprint } from '../../src/plan/footprint.ts';
 import { planOf, type Plan } from '../../src/plan/plan.ts';
 import type { LaneRectangle } from '../../src/spec/kernel-layouts.ts';
-import type { Algorithm, ChunkAxis } from '../../src/spec/spec.ts';
+import { ALGORITHMS, type Algorithm, type ChunkAxis } from '../../src/spec/spec.ts';
 import { randomOf, shuffled } from './random.ts';
 
 /** Workgroups in a grid, each with lanesX × lanesY lanes of threadM × threadN elements. */
@@ -135,7 +135,7 @@ export const planCases = ({ side, devices }: Sizes): fc.Arbitrary<PlanCase> =>
     m: upTo(side),
     n: upTo(side),
     devices: upTo(devices),
-    algorithm: fc.constantFrom<Algorithm>('ring', 'direct'),
+    algorithm: fc.constantFrom(...ALGORITHMS),
     chunk: fc.constantFrom<ChunkAxis>('rows', 'columns'),
     stageTiles: fc.oneof(upTo(4), upTo(100)),
     triggerTiles: fc.oneof(upTo(3), upTo(20)),

@@ -134,6 +134,7 @@ export function byCause(path: readonly PathSegment[]): Partial<Record<PathCause,
 
 /** A fused ring run with its critical path: all devices are simulated, since a path goes from one to the next. */
 export function explainFused(subject: Subject, policy: ArbitrationPolicy): { readonly figures: GemmFigures; readonly path: readonly PathSegment[] } {
+  if ((subject.shape.splits ?? 1) > 1) throw bug('a path through workgroups that share a tile is not traced', { actual: subject.shape.splits });
   const { ringed } = subject;
   const plan = ringed.plan();
   const { machine, parameters } = ringed.conditions;

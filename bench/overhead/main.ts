@@ -23,7 +23,7 @@ type Part = (typeof PARTS)[number];
 
 const T_NLG = 't-nlg-fc2-8';
 /** The bars are about the last, and it goes first. */
-const DEVICES = [64, 32, 16, 8, 4, 2];
+const DEVICES = [64, 32, 16, 8, 2];
 const AXES = ['columns', 'rows'] as const;
 const SCALED = { m: 256, n: 4256, kTotal: 17_024 };
 const STAGES = [1, 2, 8, 16];
@@ -105,11 +105,11 @@ async function scaling({ page }: Session, deadline: number, missing: string[]): 
   const jobOf = (devices: number, chunk: (typeof AXES)[number]): FusedJob => ({ m, n, k: kTotal / devices, devices, chunk, triggerTiles: 8 });
   const rows: ScalingRow[] = [];
   const stages: StagesRow[] = [];
-  const rankUntil = Date.now() + 0.12 * (deadline - Date.now());
+  const rankUntil = Date.now() + 0.1 * (deadline - Date.now());
   const plain: readonly BuiltIn[] = (await within('scaling', missing, () => value(page.evaluate((job, until) => window.tilewireOverhead.rank(job, until), jobOf(8, 'columns'), rankUntil), deadline))) ?? [];
   const wanted = DEVICES.flatMap((devices) => AXES.map((chunk) => ({ devices, chunk })));
   // What remains is shared out, more to those that a bar is about.
-  const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 6 : 1);
+  const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 5 : 1);
   const reserve = 0.08 * (deadline - Date.now());
   for (const [at, row] of wanted.entries()) {
     if (plain.length === 0 || Date.now() > deadline) break;

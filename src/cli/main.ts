@@ -23,7 +23,6 @@ function commandLine(finish: (exitCode: number) => void): Command {
 
   addLimitFlags(addBrowserFlags(addReportFlags(program.command('start').summary('the main job: two runs with their baseline').description(manual.start.what))))
     .addOption(seedFlag())
-    .addOption(cacheFlag())
     .addOption(checkFlag())
     .usage('[flags]')
     .addHelpText('after', manual.start.more)
@@ -33,6 +32,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
   addSpecFlags(run)
     .option('--baseline', 'also run GEMM-then-collective with the same kernels, and compare')
     .addOption(checkFlag())
+    .addOption(cacheFlag())
     .addOption(specFlag());
   addLimitFlags(addBrowserFlags(addReportFlags(run)))
     .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D | --a FILE --b FILE --tp D | --operands trained --tp D | --spec FILE) [flags]')

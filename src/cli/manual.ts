@@ -182,8 +182,9 @@ held against an exact reference before it is timed, and all elements once more b
 round sorts out and is not compared. Who falls behind is stopped early, and that is said. Whether one differs from the best
 is Wilcoxon's signed-rank test on the log-ratios of a round, 5 % shared by all pairs. --fused then makes whole fused runs
 of the best four, with half, once and twice the tiles per stage and blocks of 2, 8 and 32 tiles: not the same ranking.
-The best tile is kept in the cache folder (see doctor), by adapter, browser, kernels and class of shape, unless the
-kernels were chosen with --kernels or are your own. Exit status 1: nothing could be ranked.
+The best tile is kept in the cache folder (see doctor), by adapter (as WebGPU names it), browser, kernels and class of shape,
+unless the kernels were chosen with --kernels or are your own; what --fused found, by devices, algorithm and chunks as well.
+\`run\` takes the fused choice on several devices, the plain one on a single device, and neither with --no-cache. Exit status 1: nothing could be ranked.
 
 Examples:
   tilewire tiles --m 256 --n 4256 --k 2128

@@ -63,7 +63,7 @@ export async function tilesCommand(flags: TilesFlags): Promise<number> {
   for (const draft of drafts) await candidatesOf(draft, flags, BASE_LIMITS);
 
   const progress = progressLine();
-  const session = await openSession({ pageFile, browser: flags.browser, requireHardware: flags.requireHardware, timeout: flags.timeout, say: (line) => progress.say(line) });
+  const session = await openSession({ backend: flags.backend, pageFile, browser: flags.browser, requireHardware: flags.requireHardware, timeout: flags.timeout, say: (line) => progress.say(line) });
   try {
     const { environment } = session;
     process.stdout.write(`${adapterLine(environment)}\n\n`);
@@ -100,7 +100,7 @@ type NamedRequest = SpecRequest & { readonly name?: string };
 
 /** The shapes that are asked for; a model without --layer is all its sub-layers, those of one shape together. */
 async function requestsOf(flags: TilesFlags): Promise<NamedRequest[]> {
-  const { kernels: _kernels, vary: _vary, fused, limit: _limit, seconds: _seconds, rounds: _rounds, cache: _cache, csv: _csv, html: _html, json: _json, force: _force, browser: _browser, requireHardware: _hardware, timeout: _timeout, memoryLimit: _memory, ...spec } = flags;
+  const { kernels: _kernels, vary: _vary, fused, limit: _limit, seconds: _seconds, rounds: _rounds, cache: _cache, csv: _csv, html: _html, json: _json, force: _force, backend: _backend, browser: _browser, requireHardware: _hardware, timeout: _timeout, memoryLimit: _memory, ...spec } = flags;
   const model = modelConfig(flags);
   const request = specRequest(spec, model);
   if (flags.layer === undefined && model.config !== undefined) {

@@ -1,6 +1,6 @@
 // GEMM, then collective: the same kernels without tracking. Every device's whole GEMM in one dispatch, then the
 // Plan's rounds, each a copy of a chunk into the link's landing buffer and its reduction at the receiver.
-import { dmaKernels, ITEM } from '../gpu/dma.ts';
+import { areTogether, dmaKernels, ITEM } from '../gpu/dma.ts';
 import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
@@ -9,7 +9,7 @@ import type { Chunk } from '../plan/tiling.ts';
 import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
 import type { Apply } from './epilogue.ts';
-import { Frame, type TimedGroup } from './frame.ts';
+import { ALL_DEVICES, Frame, type Group, type TimedGroup } from './frame.ts';
 import type { Gemms } from './gemms.ts';
 import { kindMs } from './measure.ts';
 import { ITEM_SIDE, poison, type DeviceMemory } from './memory.ts';
@@ -61,16 +61,22 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
   const gemmDone = gpu.hasTimestamps ? start : (await gpu.idle(), performance.now());
   plan.mapping.rounds.forEach((round, r) => {
     const moves = round.filter(({ chunk }) => tiling.chunks[chunk].elements > 0);
-    for (const { from, chunk } of moves) {
+    // Passes as the fused run has them.
+    const bytes = (of: readonly { readonly chunk: number }[]): number => of.reduce((sum, { chunk }) => sum + tiling.chunks[chunk].elements * 4, 0);
+    const all = (['transfer', 'reduction'] as const).map((kind): Group => ({ kind, device: ALL_DEVICES, epoch: r, bytes: bytes(moves), flops: 0 }));
+    const groupOf = (which: 0 | 1, device: number, move: { readonly chunk: number }): Group => (areTogether(gpu) ? all[which] : { ...all[which], device, bytes: bytes([move]) });
+    for (const move of moves) {
+      const { from, chunk } = move;
       const { items, runs, count } = copies[chunk];
-      const pass = roundFrames[r].pass({ kind: 'transfer', device: from, epoch: r, bytes: tiling.chunks[chunk].elements * 4, flops: 0 });
+      const pass = roundFrames[r].pass(groupOf(0, from, move));
       pass.setPipeline(transfer.pipeline);
       pass.setBindGroup(0, gpu.bind(transfer, 0, { items, runs, source0: outputs[from], landing: landing[from] }));
       dispatch(gpu, pass, count);
     }
-    for (const { from, to, chunk } of moves) {
+    for (const move of moves) {
+      const { from, to, chunk } = move;
       const { items, runs, count } = copies[chunk];
-      const pass = roundFrames[r].pass({ kind: 'reduction', device: to, epoch: r, bytes: tiling.chunks[chunk].elements * 4, flops: 0 });
+      const pass = roundFrames[r].pass(groupOf(1, to, move));
       pass.setPipeline(nmc.pipeline);
       pass.setBindGroup(0, gpu.bind(nmc, 0, { items, runs, landing: landing[from], memory0: outputs[to], counters }));
       dispatch(gpu, pass, count);

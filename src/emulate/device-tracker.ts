@@ -1,6 +1,6 @@
 // The trackers on the GPU (shaders/tracker.wgsl): their tables, the lists that they make and how these are dispatched, and what
 // they say at the end. One dispatch an epoch for all devices, over a copy of the counters, so that the kernels that count
-// share no buffer with it or with each other.
+// share no buffer with it.
 import { bug } from '../errors.ts';
 import { dmaKernels, type DmaKernels } from '../gpu/dma.ts';
 import { readBack, type Arena, type Bindable, type Gpu, type Kernel } from '../gpu/gpu.ts';

@@ -1,9 +1,9 @@
 // Encodes one epoch: a GEMM stage of every device that has one left, the transfers of blocks that are ready, and the
 // near-memory updates of what was transferred in the epoch before. None of them reads an element that another of them
-// writes; where they share a buffer all the same, a GPU keeps them in order, and that is counted.
+// writes; where they share a chunk memory all the same, a GPU keeps them in order, and that is counted.
 // What it encodes it writes into the journal, in the order in which the queue will execute it, and learns the ops from there.
 import { RecordBuffer } from '../gpu/records.ts';
-import { dmaKernels, ITEM, slotsOf, type DmaKernels } from '../gpu/dma.ts';
+import { areTogether, dmaKernels, ITEM, slotsOf, type DmaKernels } from '../gpu/dma.ts';
 import { boundFrom, type Arena, type Gpu, type Range } from '../gpu/gpu.ts';
 import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/plan.ts';
 import { depthOf } from '../spec/chunks.ts';
@@ -29,7 +29,7 @@ interface List {
 }
 
 export class EpochEncoder {
-  /** Dispatches that touch a chunk memory which an earlier one of their epoch writes: they stay in queue order. */
+  /** Stages' dispatches, and lists of blocks, that touch a chunk memory which an earlier one of their epoch writes: they stay in queue order. */
   conflicts = 0;
   readonly #records: RecordBuffer;
   #commands: GPUBuffer | undefined;
@@ -77,29 +77,35 @@ export class EpochEncoder {
       }
   }
 
-  /** Copies blocks from their devices' memories into the landing buffers of their links. All of an epoch's are one group: a pass costs more than its dispatches. */
+  /** Copies blocks from their devices' memories into the landing buffers of their links. */
   transfers(epoch: number, arrivals: readonly Arrival[]): void {
-    const group: Group = { kind: 'transfer', device: ALL_DEVICES, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
+    for (const of of this.#groups(arrivals)) this.#transfers(this.#group('transfer', of[0].from, epoch, of), of);
+  }
+
+  #transfers(group: Group, arrivals: readonly Arrival[]): void {
     const lists = bySender(arrivals).flatMap((mine) =>
       byChunk(this.plan, mine).map(([chunk, blocks]): List => {
         const [{ from, parity }] = mine;
         const source = chunkBuffer(this.memory, from, chunk);
         if (this.#written.has(source)) this.conflicts++;
-        for (const arrival of blocks) this.journal.send(epoch, arrival);
+        for (const arrival of blocks) this.journal.send(group.epoch, arrival);
         return { blocks, memory: source, landing: this.memory.landing[from]![parity], counters: null, updateOf: () => 0 };
       }),
     );
     this.#move(group, 'transfer', lists);
   }
 
-  /** Applies blocks that arrived to the receivers' memories; one group, as transfers are. */
+  /** Applies blocks that arrived to the receivers' memories. */
   updates(epoch: number, arrivals: readonly Arrival[]): void {
-    const group: Group = { kind: 'reduction', device: ALL_DEVICES, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
+    for (const of of this.#groups(arrivals)) this.#updates(this.#group('reduction', of[0].to, epoch, of), of);
+  }
+
+  #updates(group: Group, arrivals: readonly Arrival[]): void {
     const lists = bySender(arrivals).flatMap((mine) =>
       byChunk(this.plan, mine).flatMap(([chunk, blocks]): List[] => {
         const [{ from, to, parity }] = mine;
         const ops = new Map<number, number>();
-        for (const arrival of blocks) this.journal.apply(epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
+        for (const arrival of blocks) this.journal.apply(group.epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
         const memory = this.#writes(chunkBuffer(this.memory, to, chunk));
         const once: List = { blocks, memory, landing: this.memory.landing[from]![parity], counters: this.memory.nmcCounters[to], updateOf: (part) => ops.get(part)! };
         const doubled = blocks.filter(({ block }) => this.faults.strikes('double-update', from, block));
@@ -107,6 +113,14 @@ export class EpochEncoder {
       }),
     );
     this.#move(group, 'nmc', lists);
+  }
+
+  #groups(arrivals: readonly Arrival[]): readonly (readonly Arrival[])[] {
+    return arrivals.length > 0 && areTogether(this.gpu) ? [arrivals] : bySender(arrivals);
+  }
+
+  #group(kind: Group['kind'], device: number, epoch: number, arrivals: readonly Arrival[]): Group {
+    return { kind, device: areTogether(this.gpu) ? ALL_DEVICES : device, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
   }
 
   /** Dispatches that each take as many lists as there are slots, where these lie in the same buffers and in memories of their own. */

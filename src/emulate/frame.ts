@@ -80,7 +80,7 @@ export class Frame {
     this.#pass?.end();
     this.#encoder ??= this.gpu.device.createCommandEncoder({ label: 'epoch' });
     this.#groups.push(group);
-    this.#pass = this.#timer.pass(this.#encoder, `${group.kind} of device ${group.device}, epoch ${group.epoch}`);
+    this.#pass = this.#timer.pass(this.#encoder, `${group.kind} of ${group.device === ALL_DEVICES ? 'all devices' : `device ${group.device}`}, epoch ${group.epoch}`);
     return this.#pass;
   }
 

@@ -3,6 +3,7 @@
 // the trackers write into them; transfers and updates as indirect dispatches of the lists that the trackers made.
 // At the end the host replays the trackers, from what the counters came to, and must find what the GPU found.
 import { EventLog } from '../events/log.ts';
+import { areTogether } from '../gpu/dma.ts';
 import { readBack } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { routeOf, type Plan } from '../plan/plan.ts';
@@ -32,7 +33,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   const orders = arena.words('order tables', tables.records.words.slice(0, Math.max(1, tables.records.bytes / 4)), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
   const mostItems = input.mostListItems ?? gpu.limits.maxComputeWorkgroupsPerDimension;
   const tracker = windows.width === 0 ? null : await DeviceTracker.create({ gpu, arena, spec, plan, memory, faults, windows, orders, firstStores: tables.firstStores, mostItems });
-  const frames = Array.from({ length: AHEAD }, (_, at) => new Frame(gpu, arena, `frame ${at}`, [], spec.devices + 3));
+  const frames = Array.from({ length: AHEAD }, (_, at) => new Frame(gpu, arena, `frame ${at}`, [], 3 * spec.devices + 1));
   const readings: (Promise<Reading> | null)[] = [];
   const groups: TimedGroup[] = [];
   const stages = works.map(({ stages }) => stages.length);
@@ -67,17 +68,19 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
     }
     if (tracker !== null) {
       const open = (of: number): Window[] => (windows.after[of] ?? []).filter((window) => window.open);
-      const groupOf = (kind: Group['kind']): Group => ({ kind, device: ALL_DEVICES, epoch, bytes: 0, flops: 0 });
-      const [transfers, reductions] = [groupOf('transfer'), groupOf('reduction')];
+      const groupOf = (kind: Group['kind'], device: number): Group => ({ kind, device, epoch, bytes: 0, flops: 0 });
+      let group: Group | undefined;
+      // Windows come by sender, and each has one receiver.
+      const inGroup = (kind: Group['kind'], device: number): Group => (group?.kind === kind && (group.device === ALL_DEVICES || group.device === device) ? group : (group = groupOf(kind, areTogether(gpu) ? ALL_DEVICES : device)));
       for (const window of open(epoch - 1)) {
         touches(chunkBuffer(memory, window.device, window.chunk), false);
-        tracker.transfer(frame.pass(transfers), epoch, window);
+        tracker.transfer(frame.pass(inGroup('transfer', window.device)), epoch, window);
       }
       for (const window of open(epoch - 2)) {
         touches(chunkBuffer(memory, tracker.receiver(window), window.chunk), true);
-        tracker.update(frame.pass(reductions), epoch - 1, window);
+        tracker.update(frame.pass(inGroup('reduction', tracker.receiver(window))), epoch - 1, window);
       }
-      tracker.look(frame, groupOf('tracker'));
+      tracker.look(frame, groupOf('tracker', ALL_DEVICES));
     }
     if (beforeSubmit !== undefined) await beforeSubmit(epoch);
     readings[epoch] = frame.submit();
@@ -166,9 +169,10 @@ function dispatch(pass: GPUComputePassEncoder, { kernel, workgroups, bind }: Job
 
 /** What a group moved: the lists' lengths are known when the run is over. */
 function withBytes(plan: Plan, { works }: Rehearsal, group: TimedGroup): TimedGroup {
-  if (group.kind === 'gemm') return group;
-  const work = works[group.epoch];
-  return { ...group, bytes: bytesOf(plan, (group.kind === 'transfer' ? work?.sent : work?.applied) ?? []) };
+  const { kind, device, epoch } = group;
+  if (kind === 'gemm') return group;
+  const moved = (kind === 'transfer' ? works[epoch]?.sent : works[epoch]?.applied) ?? [];
+  return { ...group, bytes: bytesOf(plan, device === ALL_DEVICES ? moved : moved.filter(({ from, to }) => device === (kind === 'transfer' ? from : to))) };
 }
 
 /** GEMMs' counters, then the near-memory units', as they are now, by `writer · pieces + piece`. */

@@ -32,7 +32,7 @@ export interface FusedRun {
   readonly mismatches: readonly string[];
   /** Dispatches of the trackers: none with triggers on the host. */
   readonly trackerGroups: readonly TimedGroup[];
-  /** Dispatches of one epoch that write a chunk memory which another of them writes. */
+  /** Stages' dispatches, and lists of blocks, that touch a chunk memory which an earlier one of their epoch writes. */
   readonly conflicts: number;
   /** Host time that reading counters and tracking them took, ms. */
   readonly watchMs: number;
@@ -65,7 +65,7 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
   const encoder = await EpochEncoder.create(gpu, arena, spec, plan, gemms, memory, faults, new Journal(plan, log));
   const counters = [...memory.gemmCounters, ...memory.nmcCounters];
   // A frame is free again when its reading was taken, `lag` epochs later.
-  const frames = Array.from({ length: spec.lag + 1 }, (_, at) => new Frame(gpu, arena, `frame ${at}`, counters, spec.devices + 2));
+  const frames = Array.from({ length: spec.lag + 1 }, (_, at) => new Frame(gpu, arena, `frame ${at}`, counters, 3 * spec.devices));
   const readings: (Promise<Reading> | null)[] = [];
   const timetable = new Timetable(spec, plan, memory.landingElements);
   const groups: TimedGroup[] = [];
@@ -97,8 +97,8 @@ async function runOnHost({ gpu, arena, spec, plan, gemms, memory, faults, after,
     }
     const { stages, sent, applied } = timetable.next();
     for (const { device, stage } of stages) encoder.gemmStage(epoch, device, stage);
-    if (sent.length > 0) encoder.transfers(epoch, sent);
-    if (applied.length > 0) encoder.updates(epoch, applied);
+    encoder.transfers(epoch, sent);
+    encoder.updates(epoch, applied);
     const frame = frames[epoch % frames.length];
     encoder.encode(frame);
     if (beforeSubmit !== undefined) await beforeSubmit(epoch);

@@ -1,7 +1,9 @@
 // The emulated devices' memories: each (device, chunk) a GPUBuffer of its own, so that dispatches which write
 // different chunks share nothing; operands; the links' landing buffers (two each: one is read while the other
-// fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit.
+// fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit. Landing buffers and
+// counters are ranges of one buffer where devices are served together (gpu/dma.ts).
 import { TilewireError } from '../errors.ts';
+import { areTogether } from '../gpu/dma.ts';
 import type { Arena, Gpu, Kernel, Range } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
 import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
@@ -126,7 +128,7 @@ function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): 
   const pieces = tiling.parts * tiling.wavefronts;
   const listItems = Math.max(...tiling.chunks.map((_, j) => tiling.chunkParts[j + 1] - tiling.chunkParts[j])) * tiling.wavefronts + ALIGNMENT;
   const epochs = Math.max(...stages.map((of) => of.length)) * (1 + skew) * (1 + skew / 4) + (lag + 2) * devices;
-  return orders + pieces * TRACKER_BYTES.piece + 4 * devices * pieces * 4 + devices * (tiling.parts * TRACKER_BYTES.store + tiling.blocks * TRACKER_BYTES.block + 2 * WINDOWS * listItems * ITEM_BYTES + epochs * WINDOWS * TRACKER_BYTES.window);
+  return orders + pieces * TRACKER_BYTES.piece + 2 * devices * aligned(pieces * 4) + devices * (tiling.parts * TRACKER_BYTES.store + tiling.blocks * TRACKER_BYTES.block + 2 * WINDOWS * listItems * ITEM_BYTES + epochs * WINDOWS * TRACKER_BYTES.window);
 }
 
 /** What any Plan of the Spec takes at least, of a batch for one matrix: refuses a run before even its footprint is probed. */
@@ -225,13 +227,14 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
 }
 
 /**
- * As many ranges of a size: on software adapters of one buffer, which is copied and bound at once; else each a buffer of its own,
- * so that dispatches of several devices share none.
+ * As many ranges of a size: of one buffer, which is copied and bound at once, where devices are served together; else each a
+ * buffer of its own, so that dispatches of several devices share none.
  */
 function ranges(arena: Arena, label: string, labels: readonly string[], bytes: number): Range[] {
   const size = aligned(bytes);
+  const { maxBufferSize, maxStorageBufferBindingSize } = arena.gpu.limits;
   if (labels.length === 0) return [];
-  if (!arena.gpu.adapter.info.isFallbackAdapter || size * labels.length > arena.gpu.limits.maxStorageBufferBindingSize) return labels.map((name) => ({ buffer: arena.storage(name, size), offset: 0, size }));
+  if (!areTogether(arena.gpu) || size * labels.length > Math.min(maxBufferSize, maxStorageBufferBindingSize)) return labels.map((name) => ({ buffer: arena.storage(name, size), offset: 0, size }));
   const buffer = arena.storage(label, size * labels.length);
   return labels.map((_, at) => ({ buffer, offset: at * size, size }));
 }

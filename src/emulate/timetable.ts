@@ -1,7 +1,8 @@
 // What happens in which epoch, decided in this one place: stages when their device has time for them, a block when the
 // trigger of it is `lag` epochs old and its link has room, an update in the epoch after its transfer. Pure: the engine runs it
 // with counters from the GPU; a rehearsal, with counters that follow from the Plan.
-// Devices take turns from the first to the last, in the next epoch backwards. Blocks of a device leave in the Plan's order (step, block), whatever the order in which they became ready.
+// Stages go from the first device to the last, in the next epoch backwards. Blocks go by device, those of one in the Plan's order
+// (step, block), whatever the order in which they became ready.
 import { bug } from '../errors.ts';
 import { chunkOfBlock, routeOf, type Plan, type Stage } from '../plan/plan.ts';
 import { stageFactor } from '../spec/skew.ts';

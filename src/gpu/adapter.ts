@@ -2,7 +2,7 @@
 // on it at all, and how fine are its timestamps.
 import type { AdapterTraits } from '../spec/spec.ts';
 import type { Environment } from '../verify/run-report.ts';
-import { Arena, MATRICES, readBack, type Gpu, type Kernel } from './gpu.ts';
+import { Arena, isSoftware, MATRICES, readBack, type Gpu, type Kernel } from './gpu.ts';
 import { SHADERS } from './shaders.ts';
 import { specialise } from './specialise.ts';
 import { PassTimer } from './timestamps.ts';
@@ -14,9 +14,6 @@ export interface AdapterFacts {
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
-
-/** Names of adapters that are a CPU's; host/browser.ts asks the same of those that it tries. */
-const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
 /** One invocation that keeps a core busy for ROUNDS dependent steps and writes where the next kernel does not. */
 const SPIN = `
@@ -47,11 +44,7 @@ export async function adapterFacts(gpu: Gpu): Promise<AdapterFacts> {
 /** Asked once per GPU. */
 export function traitsOf(gpu: Gpu): Promise<AdapterTraits> {
   return gpu.remember('traits', async () => {
-    const { info } = gpu.adapter;
-    // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter.
-    const flagged = info.isFallbackAdapter || (gpu.adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter === true;
-    // Mesa's software drivers do not say that they are a fallback.
-    return { isFallback: flagged || SOFTWARE.test(`${info.architecture} ${info.description}`), quads: await hasQuads(gpu), f16: gpu.device.features.has('shader-f16'), matrices: await hasMatrices(gpu), triggerCost: await measureTriggerCost(gpu) };
+    return { isFallback: isSoftware(gpu), quads: await hasQuads(gpu), f16: gpu.device.features.has('shader-f16'), matrices: await hasMatrices(gpu), triggerCost: await measureTriggerCost(gpu) };
   });
 }
 

@@ -1,6 +1,6 @@
 // The kernels of the emulated DMA engine and near-memory unit, for the adapter at hand: a processor that plays the GPU does
 // best with few lanes a workgroup, a GPU wants no less than its own wavefronts.
-import type { Gpu, Kernel } from './gpu.ts';
+import { isSoftware, type Gpu, type Kernel } from './gpu.ts';
 import { structLayout } from './reflect.ts';
 import { SHADERS } from './shaders.ts';
 import { specialise } from './specialise.ts';
@@ -21,11 +21,17 @@ export const ITEM = structLayout(specialise(SHADERS.nmc, { SLOTS: 1 }).code, 'It
 
 /** @param slots chunk memories that a dispatch binds */
 export async function dmaKernels(gpu: Gpu, slots = 1): Promise<DmaKernels> {
-  const lanes = LANES[gpu.adapter.info.isFallbackAdapter ? 'software' : 'hardware'];
+  const lanes = LANES[isSoftware(gpu) ? 'software' : 'hardware'];
   const compiled = (name: 'transfer' | 'nmc'): Promise<Kernel> => gpu.kernel(`${name}, ${slots} slots`, specialise(SHADERS[name], { LANES: lanes, SLOTS: slots }).code);
   const [transfer, nmc] = await Promise.all([compiled('transfer'), compiled('nmc')]);
   return { transfer, nmc };
 }
 
-/** Devices that a dispatch serves. On software adapters, which run dispatches one by one, as many as it can bind; a GPU may run those of single devices side by side. */
-export const slotsOf = ({ adapter, limits }: Gpu): number => (adapter.info.isFallbackAdapter ? Math.max(1, Math.min(MOST_SLOTS, limits.maxStorageBuffersPerShaderStage - OTHERS)) : 1);
+/** Chunk memories that a dispatch of the host's serves: as many as it can bind where devices are served together, else one. */
+export const slotsOf = (gpu: Gpu): number => (areTogether(gpu) ? Math.max(1, Math.min(MOST_SLOTS, gpu.limits.maxStorageBuffersPerShaderStage - OTHERS)) : 1);
+
+/**
+ * Whether what all devices send, and what all apply, is one pass. On software adapters, which run dispatches one by one: a pass costs them
+ * more than what is in it. A GPU may run dispatches of one pass side by side; there each device has its own, which says how long its own took.
+ */
+export const areTogether = isSoftware;

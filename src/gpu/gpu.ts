@@ -18,6 +18,16 @@ export interface Range {
   readonly size: number;
 }
 
+/** Names of adapters that are a CPU's; host/browser.ts asks the same of those that it tries. */
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|basic render/i;
+
+/** Whether a processor plays the GPU. */
+export function isSoftware({ adapter }: Pick<Gpu, 'adapter'>): boolean {
+  const { info } = adapter;
+  // A device keeps the fallback flag on its adapter's info; older browsers have it on the adapter. Mesa's software drivers do not say that they are a fallback.
+  return info.isFallbackAdapter || (adapter as unknown as { isFallbackAdapter?: boolean }).isFallbackAdapter === true || SOFTWARE.test(`${info.architecture} ${info.description}`);
+}
+
 /** What may be bound. */
 export type Bindable = GPUBuffer | Range;
 

@@ -29,7 +29,7 @@ export const MEASURED_FIGURES: readonly Figure[] = [
   { name: 'stages', unit: 'count', definition: 'GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K' },
   { name: 'tailLimited', unit: 'flag', definition: 'a stage has fewer than 16 workgroups per core: its last round leaves cores idle' },
   { name: 'counterWaits', unit: 'count', definition: 'times that the host had to wait for counters before it could encode an epoch' },
-  { name: 'bufferConflicts', unit: 'count', definition: 'dispatches that touch a chunk memory which an earlier one of their epoch writes' },
+  { name: 'bufferConflicts', unit: 'count', definition: 'stages and lists of blocks that touch a chunk memory which an earlier one of their epoch writes' },
 ];
 
 /** Printed as `replayed.gemmMs`: most have namesakes among the measured ones. */

@@ -4,7 +4,11 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import type { SpecFlags } from '../../src/cli/flags.ts';
+import { fromFlags } from '../../src/cli/run.ts';
+import { storeChoice, tileCacheKey } from '../../src/host/tile-cache.ts';
+import { SOFTWARE } from '../support/traits.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 const gallery = fileURLToPath(new URL('../gallery/', import.meta.url));
@@ -29,6 +33,13 @@ function refused(args: string[], ...parts: string[]): void {
   for (const part of [...parts, 'fix: ']) expect(stderr).toContain(part);
   expect(stderr).not.toContain('    at ');
   expect(stderr).not.toContain('no-browser');
+}
+
+/** Refused once the session is opened. */
+function refusedFor(args: string[], part: string): void {
+  const { status, stderr } = tilewire(...args);
+  expect(status).toBe(2);
+  expect(stderr).toContain(part);
 }
 
 const accepted = (...args: string[]): void => expect(tilewire(...args).stderr).toContain('no-browser');
@@ -73,4 +84,34 @@ test('help reads like a manual page', () => {
   const { status, stdout } = spawnSync(process.execPath, [cli, 'tiles', '--help'], { encoding: 'utf8' });
   expect(status).toBe(0);
   for (const part of ['Usage: tilewire tiles', 'Examples:', 'Exit codes:', '--json <FILE>', '--vary <NAME=VALUES>', 'a wrong kernel never is', 'signed-rank']) expect(stdout).toContain(part);
+});
+
+test('--backend reaches what opens the adapter', () => {
+  refusedFor([...SHAPE, '--backend', 'node'], '--browser belongs to --backend chrome');
+});
+
+test('what was kept of fused runs is what `run` takes, unless --no-cache or a tile says otherwise', async () => {
+  const environment = { backend: 'chrome' as const, browser: 'Chrome/143.0.0.0', adapter: { vendor: 'google', architecture: 'swiftshader', description: '', isFallback: true, isSerial: true }, timerResolutionNs: 1 };
+  const flags = { m: 256, n: 512, k: 64, devices: 4 };
+  const choice = { kernelName: 'gemm-workgroup', tile: { m: 32, n: 32, k: 8 }, stageTiles: 3, triggerTiles: 5 };
+  vi.stubEnv('XDG_CACHE_HOME', path.join(folder, 'cache'));
+  try {
+    storeChoice(tileCacheKey(environment, flags, { devices: 4, algorithm: 'ring', chunk: 'columns' }), choice, { shape: '256x512x64', gflops: 1, at: '2026-01-01T00:00:00.000Z' });
+    const taken = async (more: SpecFlags, useCache: boolean): Promise<unknown> => {
+      const { kernel, stageTiles, triggerTiles } = await (await fromFlags({ ...flags, ...more }, useCache)).specFor!(SOFTWARE, environment);
+      return kernel.kind === 'built-in' ? { kernelName: kernel.name, tile: kernel.tile, stageTiles, triggerTiles } : kernel;
+    };
+    expect(await taken({}, true)).toEqual(choice);
+    expect(await taken({}, false)).not.toMatchObject({ kernelName: 'gemm-workgroup' });
+    expect(await taken({ tile: { m: 16, n: 16, k: 2 } }, true)).toMatchObject({ tile: { m: 16, n: 16, k: 2 } });
+    expect(await taken({ devices: 2 }, true)).not.toMatchObject({ kernelName: 'gemm-workgroup' });
+  } finally {
+    vi.unstubAllEnvs();
+  }
+});
+
+test('run takes --no-cache, start does not know it', () => {
+  const run = (command: string): string => spawnSync(process.execPath, [cli, command, ...(command === 'run' ? [...SHAPE, '--devices', '2'] : []), '--no-cache', '--browser', path.join(folder, 'no-browser')], { encoding: 'utf8', env: { ...process.env, TILEWIRE_BACKEND: 'chrome' } }).stderr;
+  expect(run('run')).toContain('no-browser');
+  expect(run('start')).toContain("unknown option '--no-cache'");
 });

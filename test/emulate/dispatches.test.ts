@@ -25,6 +25,8 @@ test('every tile meets each chunk that it touches in one dispatch, and no dispat
           const { axis, chunks } = plan.tiling;
           // Of a tile that reaches over two matrices of a batch, the axis alone does not tell which chunk an element is in.
           const matrices = new Set(dispatch.slots.map((slot) => (axis === 'rows' ? chunks[slot].column : chunks[slot].row)));
+          const begins = dispatch.slots.map((slot) => (axis === 'rows' ? chunks[slot].row : chunks[slot].column));
+          if (dispatch.where === 'ordered') expect(begins.every((begin, at) => at === 0 || begin > begins[at - 1])).toBe(true);
           expect(dispatch.where).toBe(touched === 1 ? 'one' : touched <= maxSlots && matrices.size === 1 ? 'ordered' : 'masked');
         }
       }

@@ -29,6 +29,12 @@ function whole(plan: Plan, { log }: Rehearsal): Uint32Array {
   return counters;
 }
 
+test('stages go from the first device to the last, and back in the next epoch', () => {
+  const plan = planFor({ m: 12, n: 12, devices: 3, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 4, threadN: 4, lanesX: 1, lanesY: 1, wavefront: 1 } });
+  const { works } = run(plan, {});
+  expect(works.slice(0, 3).map(({ stages }) => stages.map(({ device }) => device))).toEqual([[0, 1, 2], [2, 1, 0], [0, 1, 2]]);
+});
+
 test('any Plan, lag and skew: complete, causal, balanced', () => {
   fc.assert(
     fc.property(planCases({ side: 16, devices: 6 }), conditions, fc.integer({ min: 1, max: 3 }), (given, more, maxSlots) => {

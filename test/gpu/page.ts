@@ -56,7 +56,7 @@ async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, ru
   const kernel = (await dmaKernels(gpu))[name];
   const records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   // Before and behind the items lie those of somebody else, which must not run.
-  const stranger = { first_run: 0, runs: runs.length, landing: 0, ...(name === 'nmc' ? { counter: 0, update: 1 } : {}) };
+  const stranger = { first_run: 0, runs: runs.length, landing: 0, counter: 0, update: 1, slot: 0 };
   for (let at = 0; at < 50; at++) records.add(ITEM, stranger);
   const offset = records.align();
   for (const item of items) records.add(ITEM, { ...item });
@@ -101,17 +101,28 @@ async function scoped<T>(body: (gpu: Gpu, arena: Arena) => Promise<T>): Promise<
   return value;
 }
 
-/** The GPU, but that the text of one of its kernels is another. */
-function sabotaged(gpu: Gpu, label: string, find: string, replacement: string): Gpu {
-  return new Proxy(gpu, {
+/** The GPU, but that its adapter says to be a piece of hardware. */
+const hardware = (gpu: Gpu): Gpu => altered(gpu, { adapter: altered(gpu.adapter, { isFallbackAdapter: false, info: altered(gpu.adapter.info, { isFallbackAdapter: false, architecture: 'some', description: 'hardware' }) }) });
+
+/** The GPU, but that a binding may have so many bytes. */
+const limited = (gpu: Gpu, most: number): Gpu => altered(gpu, { limits: altered(gpu.limits, { maxStorageBufferBindingSize: most }) });
+
+function altered<T extends object>(of: T, values: Readonly<Record<string, unknown>>): T {
+  return new Proxy(of, {
     get(target, key) {
-      if (key === 'kernel')
-        return (name: string, code: string, entry?: string) => {
-          if (name === label && !code.includes(find)) throw new Error(`${label} has no ${find}`);
-          return target.kernel(name, name === label ? code.replaceAll(find, replacement) : code, entry);
-        };
+      if (typeof key === 'string' && Object.hasOwn(values, key)) return values[key];
       const value: unknown = Reflect.get(target, key, target);
       return typeof value === 'function' ? (value as (...args: unknown[]) => unknown).bind(target) : value;
+    },
+  });
+}
+
+/** The GPU, but that the text of one of its kernels is another. */
+function sabotaged(gpu: Gpu, label: string, find: string, replacement: string): Gpu {
+  return altered(gpu, {
+    kernel: (name: string, code: string, entry?: string) => {
+      if (name === label && !code.includes(find)) throw new Error(`${label} has no ${find}`);
+      return gpu.kernel(name, name === label ? code.replaceAll(find, replacement) : code, entry);
     },
   });
 }
@@ -127,7 +138,6 @@ const hooks = {
         return error instanceof TilewireError ? error.toRecord() : String(error);
       }
     }),
-
 
   /** Owners as probed, and as the lane layout says. */
   /** @param promised whose lane layout says the footprint */
@@ -215,6 +225,16 @@ const hooks = {
     gpu.device.destroy();
     return report;
   },
+
+  /** The same run as on this adapter, as on a GPU, and on a software adapter that binds no more than `most` bytes: reports, and devices of the groups that move. */
+  ways: (spec: SpecDraft, most: number) =>
+    scoped(async (gpu) => {
+      const runOn = async (of: Gpu): Promise<{ report: RunReport; moved: readonly number[]; result: number[] }> => {
+        const { report, groups, result } = await runSpec(of, spec, { baseline: true, memoryLimit: 2 ** 30, isSerial: true });
+        return { report, moved: [...new Set(groups.filter(({ kind }) => kind === 'transfer' || kind === 'reduction').map(({ device }) => device))].toSorted((one, other) => one - other), result: [...result] };
+      };
+      return [await runOn(gpu), await runOn(hardware(gpu)), await runOn(limited(gpu, most))];
+    }),
 
   /** A run's report, and the timed groups that its replay was made of. */
   groups: (spec: SpecDraft, baseline: boolean) =>

@@ -63,3 +63,20 @@ gpuTest('reasons where there is no figure: no baseline, nothing that travels but
   expect(Object.values(untimed.replayed)).toEqual([null, null, null, null, null]);
   expect(untimed.notes.filter(({ path }) => path.startsWith('replayed.')).map(({ reason }) => reason)).toEqual(Array.from({ length: 5 }, () => 'the adapter has no timestamp-query'));
 });
+
+for (const triggers of ['host', 'device'] as const)
+  gpuTest(`triggers on the ${triggers}: whether devices are served together or one by one, in one buffer or in many, the run is the same`, async (page, facts) => {
+    // Of this size a binding holds each operand, and not the counters of all devices.
+    const devices = 32;
+    const request: SpecRequest = { m: 32, n: 160, k: 8, devices, kernelName: 'gemm-register', tile: { m: 4, n: 4, k: 1 }, stageTiles: 4, triggerTiles: 2, triggers };
+    const [own, asHardware, small] = await page.evaluate((spec) => window.tilewireTest.ways(spec, 65_536), await resolveDraft(request));
+    const each = Array.from({ length: devices }, (_, device) => device);
+    expect([own.moved, asHardware.moved]).toEqual([facts.environment.adapter.isFallback ? [-1] : each, each]);
+    for (const { report, result } of [own, asHardware, small]) {
+      expect(report.failures).toEqual([]);
+      expect(report.notes.filter(({ path }) => path.startsWith('replayed.'))).toEqual([]);
+      expect(report.causality).toEqual(own.report.causality);
+      expect(report.measured.bufferConflicts).toBe(own.report.measured.bufferConflicts);
+      expect(result).toEqual(own.result);
+    }
+  });

@@ -49,7 +49,7 @@ test('a right run', () => {
       stages               256  GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K
       tailLimited           no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
       counterWaits           0  times that the host had to wait for counters before it could encode an epoch
-      bufferConflicts        7  dispatches that touch a chunk memory which an earlier one of their epoch writes
+      bufferConflicts        7  stages and lists of blocks that touch a chunk memory which an earlier one of their epoch writes
 
       replayed, measured durations, scheduled on real devices: 1 compute, 1 link to each peer, 1 memory lane each
       replayed.gemmMs         1.00 s  the longest plain GEMM of any device: all compute at once

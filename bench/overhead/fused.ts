@@ -4,6 +4,7 @@ import { bug, TilewireError } from '../../src/errors.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
 import { Arena, Gpu } from '../../src/gpu/gpu.ts';
+import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { Spec } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
@@ -146,8 +147,11 @@ export function perTrigger(runs: readonly PairedRun[]): number | null {
 async function fusedChoice(gpu: Gpu, job: FusedJob, ranked: readonly Ranked[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
   const { kernel } = await resolveSpec(job, await traitsOf(gpu));
   const [{ choice: fastest }] = ranked;
-  // Those that leave few cores idle at the end of a stage first: it costs a large tile more than it is ahead of a smaller one.
-  const likely = await Promise.all(ranked.map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
+  // Those that leave few cores idle at the end of a stage first: it costs a large tile more than it is ahead of a smaller one. So the
+  // fastest at half its height is worth a try as well, of which a stage has twice as many.
+  const half = { ...fastest, tile: { ...fastest.tile, m: fastest.tile.m / 2 } };
+  const halved = kernelNamed(fastest.name)!.tileProblem(half.tile) === undefined ? [{ choice: half, ms: ranked[0].ms }] : [];
+  const likely = await Promise.all([...ranked, ...halved].map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
   const all = new Map([...likely.toSorted((one, other) => one.ms - other.ms).slice(0, 3).map(({ choice }) => choice), kernel].map((one) => [nameOf(one), one]));
   const candidates: { name: string; ratio: number }[] = [];
   for (const [name, one] of all) {
@@ -175,7 +179,7 @@ export function leastOverLeast({ pairs }: PairedRun): number {
   return least(({ unit }) => unit.ms) / least(({ plainMs: [ms] }) => ms);
 }
 
-/** A run cut off after its first steps, an epoch a unit. */
+/** A run cut off after its first steps, each a unit: the epochs of a step may differ, when its last stage leaves a core idle. */
 async function fewSteps(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn): Promise<PairedRun> {
   const arena = new Arena(gpu);
   const clock = new PassClock(gpu, 8);
@@ -183,7 +187,7 @@ async function fewSteps(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: Bui
   try {
     const plain = await plainOf(prepared, arena, [reference]);
     const stages = Math.ceil((FEW * prepared.epochs) / job.devices);
-    return await pairedRun(prepared, { mode: 'host', stages, plain, clock, units: stages, share: FEW / stages, phase: 0 });
+    return await pairedRun(prepared, { mode: 'host', stages, plain, clock, units: FEW, share: 1, phase: 0 });
   } finally {
     clock.destroy();
     prepared.destroy();

@@ -27,7 +27,7 @@ export interface TrackedBenchJob {
  * Devices, one after another, on which a figure stands: each compiles the kernels anew and lays out its memory. Where code and
  * data happen to lie moves a ratio by several percent either way, as often as not by more than what is measured, and all pairs of one device alike.
  */
-const INSTANCES = 6;
+const INSTANCES = 12;
 
 /** The same on fresh devices, pairs pooled. */
 async function onFreshDevices(job: TrackedJob, isTimeLeft: () => boolean): Promise<TrackedRatios & { readonly instances: readonly number[] }> {

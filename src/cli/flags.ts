@@ -299,7 +299,7 @@ export function addPaperFlags(command: Command): Command {
     .addOption(option('--force', 'let --json and --html replace existing files'));
 }
 
-export const calibrateFlag = () => option('--calibrate', 'also measure GEMM rate, copies, near-memory updates and dispatches, and keep them as machine `this` (a minute or two)');
+export const calibrateFlag = () => option('--calibrate', 'also measure GEMM rate, copies, near-memory updates and dispatches, and keep them as machine `this` (about a minute)');
 
 /** The given flags as a request, with what was read from the files that they name. */
 export function specRequest(flags: SpecFlags, read: Pick<SpecRequest, 'trained' | 'files' | 'config' | 'foreign'> = {}): SpecRequest {

@@ -117,3 +117,12 @@ gpuTest('a shader that does not compile is refused at its line', async (page) =>
   expect(message).toContain('line 3');
   expect(message).toContain('BAD_KERNEL');
 });
+
+gpuTest('gemm-quad is refused where the lanes of a quad are no consecutive local indices, by what a kernel on the adapter finds', async (page, facts) => {
+  const spec = await resolveSpec({ m: 16, n: 64, k: 8, devices: 2, kernelName: 'gemm-quad' });
+  const refused = await page.evaluate((of) => window.tilewireTest.quadless(of), spec);
+  expect(refused).toMatchObject({ code: 'NO_FEATURE', fields: { path: '--kernel-name', actual: expect.stringContaining('quads') } });
+  // The same spec, its quads left as they are.
+  const { report } = await page.evaluate((of) => window.tilewireTest.groups(of, false), spec);
+  if (facts.traits.quads) expect(report.failures).toEqual([]);
+});

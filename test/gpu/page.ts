@@ -139,6 +139,19 @@ const hooks = {
       }
     }),
 
+  /** A run on a device of its own, whose quads are other lanes than local indices say; what refuses it. */
+  quadless: async (spec: SpecDraft) => {
+    const gpu = await Gpu.open(navigator.gpu);
+    try {
+      await runSpec(sabotaged(gpu, 'quads of 16', 'quadSwapY(lane)', 'quadSwapX(lane)'), spec, { baseline: false, memoryLimit: 2 ** 30, isSerial: true });
+      return null;
+    } catch (error) {
+      return error instanceof TilewireError ? error.toRecord() : String(error);
+    } finally {
+      gpu.device.destroy();
+    }
+  },
+
   /** Owners as probed, and as the lane layout says. */
   /** @param promised whose lane layout says the footprint */
   probe: (spec: Spec, promised: Spec) =>

@@ -1,5 +1,5 @@
 // What the benchmark prints: each figure with its definition, its bar and whether it is met. Pure.
-import { PAIRS, CONTROL_LIMIT, QUIRK, isQuirk, verdictOf, type Control, type Sampled, type Spread, type Verdict } from './statistics.ts';
+import { PAIRS, CONTROL_LIMIT, QUIRK, isQuirk, spreadOf, verdictOf, type Control, type Sampled, type Spread, type Verdict } from './statistics.ts';
 import type { Breakdown, FusedResult, OverheadJson, ScalingRow, StagesRow, TrackedShapeResult } from './results.ts';
 
 export interface OverheadResults {
@@ -32,7 +32,8 @@ function trackedLines(shapes: readonly TrackedShapeResult[]): string[] {
       line(shape, spread(ratio), `bar ≤ ${BARS.tracked} (upper end): ${verdict(verdictOf(ratio, ratio.upper, BARS.tracked, control.failed), ratio)}`, controlText(control)),
       `    ${kernel}, chunks by ${axis}, slices of ${workgroups} workgroups, ${sliceMs.toFixed(1)} ms; fastest of ${tried}: ${plain.map(({ name, gflops }) => `${name} ${gflops.toFixed(2)} GFLOP/s`).join(', ')}`,
       ...refused.map((reason) => `    not compiled: ${reason}`),
-      `    ${'by device'.padEnd(44)} ${instances.map((one) => one.toFixed(3)).join(' ')}`,
+      // Pairs of one device are not independent of each other: this interval says how well the figure is known.
+      `    ${'by device'.padEnd(44)} ${instances.map((one) => one.toFixed(3)).join(' ')}; their median ${interval(spreadOf(instances))}`,
       ...more.map(({ what, ratio: of }) => `    ${what.padEnd(44)} ${spread(of)}${isQuirk(of.median) ? `  ${quirkText(of)}` : ''}`),
     ]),
     '',

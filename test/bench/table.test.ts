@@ -29,6 +29,8 @@ test('the bar of the tracked kernel is about the upper end', () => {
   expect(text).toMatch(/1024x1024x1024 .*1\.010 .* \(upper end\): met/);
   expect(text).toMatch(/t-nlg-fc2-8 .*\(upper end\): not met/);
   expect(text).toContain('gemm-x 8x8x2: no shader-f16');
+  // How well it is known goes by devices.
+  expect(text).toContain('0.990 1.030; their median 1.010 [0.990, 1.030]');
   // A ratio below 0.97 is never printed as a gain.
   expect(text).toMatch(/2 slots .*below 0\.97 .*no gain/);
 });

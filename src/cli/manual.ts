@@ -270,8 +270,8 @@ ${ZOO}${EXIT_CODES}`,
 the TP 8 cases; TP 16 and 32 are predictions. --sensitivity changes one thing at a time (ablations), and draws other
 sets and counts how many of them fit as well: a hit proves little where many hit.
 
---json writes parameters, cases, summary, endToEnd, cuSharing, traffic and studies, with --sensitivity search and
-ablations as well. Other machines stand under studies.
+--json writes parameters, cases, summary, search, ablations, endToEnd, assumptions (of endToEnd), cuSharing, traffic, studies and notes;
+search and ablations are null without --sensitivity. Other machines stand under studies. --html has the tables that are printed as well.
 
 Examples:
   tilewire paper

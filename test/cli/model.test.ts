@@ -221,9 +221,12 @@ test('the paper: all tables, the JSON and the page', () => {
   expect(stderr).toContain('paper.json is without search and ablations: --sensitivity makes them');
   const record = read<PaperJson>(json);
   expect(record.cases).toHaveLength(28 * 6);
+  expect(record).toMatchObject({ search: null, ablations: null });
+  for (const { name, value, source } of record.assumptions) expect(stdout).toMatch(new RegExp(`^ {2}${name} +${String(value)}  ${source.replaceAll(/[()/|*+?.]/g, String.raw`\$&`)}$`, 'm'));
   const [, claims] = /^Claims\n=+\n([^]*?)\n\n/m.exec(stdout)!;
   for (const { claim } of record.summary) expect(claims).toContain(`  ${claim}  `);
   expect(readme.includes(`\n\`\`\`\n${claims}\n\`\`\`\n`), STALE).toBe(true);
   expect(readme.includes(`in ${/in (\d+ of 28) cases/.exec(stdout)![1].replace(' of ', ' of the ')} cases`), STALE).toBe(true);
-  expect(fs.readFileSync(html, 'utf8')).toContain('id="traffic"');
+  const page = fs.readFileSync(html, 'utf8');
+  for (const part of ['id="traffic"', '<h2>End to end</h2>', 'Study: twice the CUs']) expect(page).toContain(part);
 });

@@ -218,10 +218,12 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
 
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
 assumption. A machine may have elementBytes, updateFactor, cuCopyGBs and launchNs of its own, under "parameters", where they
-were measured on it; --json holds what was used. Shapes are not bounded by what one GPU could run. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
-With --skew (of --seed) every device is simulated, and the GEMM of the baseline is that of the slowest one. --splits gives each
-tile a workgroup for each part of k: the stores of T3 are that many updates, which the tracker waits for; a plain GEMM adds
-them in the LLC.
+were measured on it; --json holds what was used. Shapes are not bounded by what one GPU could run. Devices that do the same are
+simulated once; --schedule all leaves out what the machine's links do not carry. With --skew (of --seed) every device is
+simulated, and the GEMM of the baseline is that of the slowest one. --splits gives each tile a workgroup for each part of k: the
+stores of T3 are that many updates, which the tracker waits for; a plain GEMM adds them in the LLC. With --overflow stall what
+finds its set of the tracker full is not counted until a way is free, which holds triggers back, and every device is simulated;
+spill keeps such entries in memory, counted and at no cost.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8

@@ -115,6 +115,15 @@ test('every flag reaches what is modelled', () => {
   expect(modelled('--chunk', 'columns').cases[0].timeUs).not.toBe(timeUs);
   expect(modelled('--machine', file('slow.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), clockGHz: { value: 0.1, source: 'made up' } })).cases[0].gemmUs).toBeGreaterThan(2 * gemmUs);
   expect(modelled('--machine', 'paper-2x-cu').parameters.machine.name).toBe('paper-2x-cu');
+  expect(plain).toMatchObject({ overflow: 'spill', parameters: { parameters: { trackerSets: { value: 256, source: 'the paper' }, trackerWays: { value: 8 } } } });
+  expect(plain.cases[0].tracker).toMatchObject({ overflows: 0 });
+  const tiny = ['--tracker-sets', '1', '--tracker-ways', '2'];
+  const [spilt, stalled] = [modelled(...tiny), modelled(...tiny, '--overflow', 'stall')];
+  for (const of of [spilt, stalled]) expect(of.parameters.parameters).toMatchObject({ trackerSets: { value: 1, source: '--tracker-sets' }, trackerWays: { value: 2, source: '--tracker-ways' } });
+  expect(spilt.cases[0].tracker!.overflows).toBeGreaterThan(0);
+  expect([spilt.overflow, spilt.cases[0].timeUs, stalled.overflow]).toEqual(['spill', timeUs, 'stall']);
+  expect([spilt, stalled].map(({ cases: [{ tracker }] }) => tracker!.peakEntries > 2)).toEqual([true, false]);
+  expect(tilewire('model', ...SHAPE, '--schedule', 't3', ...tiny, '--overflow', 'stall').stdout).toContain('\n  tracker     1 set of 2; of a piece that finds its set full, updates do not count until a way is free (stall)\n');
   const nodes = file('nodes.json', { ...MACHINE_FILES.find(({ name }) => name === 'paper'), nodeDevices: { value: 2, source: 'made up' }, nodeGBs: { value: 10, source: 'made up' } });
   expect(modelled('--machine', nodes).cases[0].timeUs).toBe(timeUs);
   expect(modelled('--machine', nodes, '--topology', 'two-level').cases[0].timeUs).toBeGreaterThan(timeUs);
@@ -140,6 +149,10 @@ test('flags that cannot be', () => {
   refused(['model', ...SHAPE, '--operands', 'exact'], '--operands');
   refused(['model', ...SHAPE, '--skew', '5'], '--skew', 'found 5');
   refused(['model', ...SHAPE, '--splits', '0'], '--splits', 'found 0');
+  refused(['model', ...SHAPE, '--tracker-sets', '3'], '--tracker-sets', 'found 3', 'a power of two');
+  refused(['model', ...SHAPE, '--tracker-ways', '0'], '--tracker-ways', 'found 0', 'limit 1..1024');
+  refused(['model', ...SHAPE, '--overflow', 'drop'], '--overflow', 'found drop', 'spill, stall');
+  refused(['model', '--m', '32768', '--n', '32768', '--k', '32768', '--devices', '8', '--overflow', 'stall'], 'found 268435456 slabs');
   refused(['model', '--m', '32768', '--n', '32768', '--k', '32768', '--devices', '8', '--skew', '1'], 'found 268435456 slabs');
   refused(['paper', '--html', path.join(folder, 'no', 'where.html')], '--html', 'does not exist');
   refused(['paper', '--schedule', 't3'], '--schedule');

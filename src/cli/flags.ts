@@ -267,7 +267,7 @@ const machineFlags = (): Option[] => [
 ];
 
 export function addModelFlags(command: Command): Command {
-  addSpecFlags(command, [...MODEL_SPEC_FLAGS, 'splits', 'skew', 'seed'], MODELLED);
+  addSpecFlags(command, [...MODEL_SPEC_FLAGS, 'splits', 'skew', 'seed', 'overflow', 'trackerSets', 'trackerWays'], MODELLED);
   const own = [
     text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
     ...machineFlags(),
@@ -295,7 +295,7 @@ export function addPaperFlags(command: Command): Command {
   return command
     .addOption(option('--sensitivity', 'also change one thing at a time, and draw other parameter sets and see which of them fit as well'))
     .addOption(text('--json <FILE>', '--json', 'also write all of it to FILE as JSON; an existing file is refused'))
-    .addOption(text('--html <FILE>', '--html', 'also draw speedups and DRAM traffic to FILE: one page that needs no network'))
+    .addOption(text('--html <FILE>', '--html', 'also draw speedups and DRAM traffic to FILE, with all tables: one page that needs no network'))
     .addOption(option('--force', 'let --json and --html replace existing files'));
 }
 

@@ -219,10 +219,12 @@ Schedules (how each one's time comes about is printed with it; * marks those tha
 
 How the machine works inside is one parameter set for everything: \`tilewire paper\` prints it with its sources. Most of it is
 assumption. A machine may have elementBytes, updateFactor, cuCopyGBs and launchNs of its own, under "parameters", where they
-were measured on it; --json holds what was used. Shapes are not bounded by what one GPU could run. Devices that do the same are simulated once; --schedule all leaves out what the machine's links do not carry.
-With --skew (of --seed) every device is simulated, and the GEMM of the baseline is that of the slowest one. --splits gives each
-tile a workgroup for each part of k: the stores of T3 are that many updates, which the tracker waits for; a plain GEMM adds
-them in the LLC.
+were measured on it; --json holds what was used. Shapes are not bounded by what one GPU could run. Devices that do the same are
+simulated once; --schedule all leaves out what the machine's links do not carry. With --skew (of --seed) every device is
+simulated, and the GEMM of the baseline is that of the slowest one. --splits gives each tile a workgroup for each part of k: the
+stores of T3 are that many updates, which the tracker waits for; a plain GEMM adds them in the LLC. With --overflow stall what
+finds its set of the tracker full is not counted until a way is free, which holds triggers back, and every device is simulated;
+spill keeps such entries in memory, counted and at no cost.
 
 Examples:
   tilewire model --model t-nlg --layer fc2 --tp 8
@@ -271,8 +273,8 @@ ${ZOO}${EXIT_CODES}`,
 the TP 8 cases; TP 16 and 32 are predictions. --sensitivity changes one thing at a time (ablations), and draws other
 sets and counts how many of them fit as well: a hit proves little where many hit.
 
---json writes parameters, cases, summary, endToEnd, cuSharing, traffic and studies, with --sensitivity search and
-ablations as well. Other machines stand under studies.
+--json writes parameters, cases, summary, search, ablations, endToEnd, assumptions (of endToEnd), cuSharing, traffic, studies and notes;
+search and ablations are null without --sensitivity. Other machines stand under studies. --html has the tables that are printed as well.
 
 Examples:
   tilewire paper

@@ -1,6 +1,6 @@
 // `tilewire model`: one shape under several schedules on the virtual clock of a described machine. No browser, no GPU.
 import { TilewireError } from '../errors.ts';
-import { machineJsonSchema, PAPER_PARAMETER_FILE, parametersOn, valuesOf, type MachineFile } from '../model/machine.ts';
+import { machineJsonSchema, PAPER_PARAMETER_FILE, parametersOn, valuesOf, type MachineFile, type ParameterFile } from '../model/machine.ts';
 import { US } from '../model/paper.ts';
 import { runSchedule, SCHEDULES } from '../model/schedules.ts';
 import { Subject } from '../model/subject.ts';
@@ -41,17 +41,17 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const file = json === undefined ? null : claimReportFile(json, force);
   const machine = machineOf(machineName, topology);
   const config = modelConfig(shape);
-  const { name, gemm, devices, chunk, splits, skew, seed } = resolveModelled(specRequest(shape, config));
+  const { name, gemm, devices, chunk, splits, skew, seed, overflow, tracker } = resolveModelled(specRequest(shape, config));
   for (const remark of remarksOn(config.config, shape, devices, MODELLED)) process.stderr.write(`tilewire: note: ${remark}\n`);
 
   const values = valuesOf(machine);
-  const set = parametersOn(machine, PAPER_PARAMETER_FILE);
+  const set = { ...parametersOn(machine, PAPER_PARAMETER_FILE), ...trackerOf(tracker) };
   const parameters = valuesOf(set);
-  checkSize(rowsFlag(shape), { gemm, devices, machine: values, parameters, mostSlabs: MOST_SLABS, simulated: skew > 0 ? devices : 1 });
+  checkSize(rowsFlag(shape), { gemm, devices, machine: values, parameters, mostSlabs: MOST_SLABS, simulated: skew > 0 || overflow === 'stall' ? devices : 1 });
 
   const shapeOf = { m: gemm.m, n: gemm.n, kTotal: gemm.kTotal, devices, chunk, splits };
-  const subject = new Subject(shapeOf, { machine: values, parameters, fold: true, skew, seed });
-  const unskewed = skew === 0 ? null : new Subject(shapeOf, { machine: values, parameters, fold: true });
+  const subject = new Subject(shapeOf, { machine: values, parameters, fold: true, skew, seed, overflow });
+  const unskewed = skew === 0 ? null : new Subject(shapeOf, { machine: values, parameters, fold: true, overflow });
   endAtOnceOnSignals();
   const progress = progressLine();
   progress.show({ step: 'modelling the baseline', done: 0, total: schedules.length });
@@ -69,9 +69,14 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
     }
   });
   progress.clear();
-  const report: ModelReport = { version: 1, name, gemm, devices, chunk, splits, skew: unskewed === null ? null : skewOf(subject, unskewed), parameters: { machine, parameters: set }, cases };
+  const report: ModelReport = { version: 1, name, gemm, devices, chunk, splits, skew: unskewed === null ? null : skewOf(subject, unskewed), overflow, parameters: { machine, parameters: set }, cases };
   process.stdout.write(`${modelTable(report)}\n`);
   file?.write(reportToJson(report));
+}
+
+/** Of the set, what the flags say. */
+function trackerOf({ sets, ways }: ReturnType<typeof resolveModelled>['tracker']): Partial<ParameterFile> {
+  return { ...(sets === undefined ? {} : { trackerSets: { value: sets, source: '--tracker-sets' } }), ...(ways === undefined ? {} : { trackerWays: { value: ways, source: '--tracker-ways' } }) };
 }
 
 function skewOf({ conditions: { skew = 0, seed = 0 }, gemms }: Subject, unskewed: Subject): ModelReport['skew'] {

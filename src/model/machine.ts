@@ -21,6 +21,7 @@ const sourced = <T extends z.ZodType>(value: T) => z.strictObject({ value, sourc
 const count = z.number().int().min(1);
 const positive = z.number().positive();
 const ns = z.number().min(0);
+const times = z.number().min(0);
 
 /** A number from `least` to `most`; whoever is refused is told both. */
 const between = (least: number, most: number): z.ZodNumber => {
@@ -96,17 +97,41 @@ const parametersSchema = z.strictObject({
   cuCopyGBs: sourced(positive.nullable()),
   pollNs: sourced(ns),
   launchNs: sourced(ns),
+  /** What the rest of a layer is made of, beside the sub-layers that were modelled (studies.ts); words say what the formula is. */
+  endToEnd: z.strictObject({
+    sequence: sourced(count),
+    forwardProjections: sourced(times),
+    backwardProjections: sourced(times),
+    weightGradients: sourced(times),
+    forwardAttention: sourced(times),
+    backwardAttention: sourced(times),
+    forwardElementwise: sourced(times),
+    backwardElementwise: sourced(times),
+    gemmRate: sourced(z.literal("the machine's")),
+    elementwiseRate: sourced(z.literal("the memory's")),
+    overlap: sourced(z.literal('none')),
+    training: sourced(z.literal('forward, backward')),
+    promptInference: sourced(z.literal('forward')),
+    layers: sourced(z.literal('alike')),
+  }),
 });
 
 export type MachineFile = z.infer<typeof machineSchema>;
 export type ParameterFile = z.infer<typeof parametersSchema>;
 
-type Values<T> = { readonly [K in keyof T]: T[K] extends { value: infer V } ? V : T[K] };
+type Values<T> = { readonly [K in keyof T]: T[K] extends { value: infer V } ? V : T[K] extends object ? Values<T[K]> : T[K] };
 /** The files' values without their sources: what the model computes with. A machine's own parameters are in its set (`parametersOn`). */
 export type Machine = Values<Omit<MachineFile, 'parameters'>>;
 export type Parameters = Values<ParameterFile>;
 /** What an ablation or a search changes. */
-export type ParameterChange = Partial<Omit<Parameters, 'name' | 'about'>>;
+export type ParameterChange = Partial<Omit<Parameters, 'name' | 'about' | 'endToEnd'>>;
+
+/** A value of a file by its name, with its source: as reports list them. */
+export interface Sourced {
+  readonly name: string;
+  readonly value: unknown;
+  readonly source: string;
+}
 
 /** Presets by name, as they are in the files. */
 export const MACHINE_FILES: readonly MachineFile[] = [paper, paper2xCu, mi210, mi300x, a100, h100, h200, b200].map((json) => parseMachine(json, 'a preset'));
@@ -146,7 +171,21 @@ export function parametersOn({ parameters = {} }: MachineFile, set: ParameterFil
 }
 
 export function valuesOf<T extends MachineFile | ParameterFile>(file: T): Values<Omit<T, 'parameters'>> {
-  return Object.fromEntries(Object.entries(file).flatMap(([key, of]) => (key === 'parameters' ? [] : [[key, typeof of === 'object' ? of.value : of]]))) as Values<Omit<T, 'parameters'>>;
+  return Object.fromEntries(Object.entries(file).flatMap(([key, of]) => (key === 'parameters' ? [] : [[key, valueOf(of)]]))) as Values<Omit<T, 'parameters'>>;
+}
+
+function valueOf(of: unknown): unknown {
+  if (typeof of !== 'object' || of === null) return of;
+  return isSourced(of) ? of.value : Object.fromEntries(Object.entries(of).map(([key, part]) => [key, valueOf(part)]));
+}
+
+/** What of a file, or of a part of it, has a source, in its order. */
+export function sourcedOf(file: MachineFile | ParameterFile | ParameterFile['endToEnd']): Sourced[] {
+  return Object.entries(file).flatMap(([name, of]) => (isSourced(of) ? [{ name, value: of.value, source: of.source }] : []));
+}
+
+function isSourced(of: unknown): of is Omit<Sourced, 'name'> {
+  return typeof of === 'object' && of !== null && 'source' in of;
 }
 
 function parsed<T>(schema: z.ZodType<T>, json: unknown, path: string, what: string): T {

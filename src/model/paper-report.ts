@@ -1,6 +1,6 @@
 // All of the paper's evaluation in one record: what `tilewire paper --json` writes. The parts that take long (ablations, search) are made
 // only when they are asked for.
-import { MACHINE_FILES, machineNamed, PAPER_PARAMETER_FILE, valuesOf, type MachineFile, type ParameterFile } from './machine.ts';
+import { MACHINE_FILES, machineNamed, PAPER_PARAMETER_FILE, sourcedOf, valuesOf, type MachineFile, type ParameterFile, type Sourced } from './machine.ts';
 import { isHeadline, ordersOf, PAPER_CASES, runCases, summaryOf, type CaseRecord, type Claim, type PaperCase } from './paper.ts';
 import { ablations, search, type Ablation, type Search } from './search.ts';
 import { cuSharing, endToEnd, fasterCompute, studyClaims, trafficOf, type CuSharing, type EndToEnd, type TrafficStudy } from './studies.ts';
@@ -12,6 +12,8 @@ export interface PaperReport {
   /** In words: which order of times holds in every case, with its exceptions; what of the arbitration had no effect. */
   readonly notes: readonly string[];
   readonly endToEnd: readonly EndToEnd[];
+  /** All that endToEnd assumes of the rest of a layer. */
+  readonly assumptions: readonly Sourced[];
   readonly cuSharing: readonly CuSharing[];
   readonly traffic: readonly TrafficStudy[];
   readonly studies: readonly { readonly what: string; readonly cases: readonly CaseRecord[] }[];
@@ -52,6 +54,7 @@ export function paperReport({ parameters: file = PAPER_PARAMETER_FILE, sensitivi
     summary: [...summaryOf(results), ...extra],
     notes: [...ordersOf(results).map(({ what, exceptions }) => `${what}: ${results.length - exceptions.length} of ${results.length} cases${exceptions.length === 0 ? '' : `, not ${exceptions.map(nameOf).join(', ')}`}`), ...(withoutEffect.length === 0 ? [] : [`the threshold of T3-MCA held nothing back, so that compute first did all, in ${withoutEffect.length} of ${results.length} cases: ${withoutEffect.join(', ')}`])],
     ...studies,
+    assumptions: sourcedOf(file.endToEnd),
     ablations: sensitivity === undefined ? [] : ablations({ parameters, shared, progress: (done, of) => progress('ablations', done, of) }),
     search: sensitivity === undefined ? null : search(sensitivity.sets, { parameters, shared, ...(sensitivity.seed === undefined ? {} : { seed: sensitivity.seed }), progress: (done, of) => progress('search', done, of) }),
   };

@@ -137,6 +137,7 @@ export function ablationsOf(of: Parameters, machine: Machine = machineNamed('pap
     { what: 'an update costs one and a half writes', change: { updateFactor: 1.5 } },
     { what: 'an update costs two writes', change: { updateFactor: 2 } },
     { what: 'an update costs three writes', change: { updateFactor: 3 } },
+    { what: 'update cost doubled', change: { updateFactor: 2 * of.updateFactor } },
     { what: 'memory serves 92 % of its rate (refresh)', change: {}, machine: { memoryGBs: REFRESHED * machine.memoryGBs } },
     { what: 'no prefetching', change: { prefetch: 0 } },
     { what: 'prefetch depth doubled', change: { prefetch: 2 * of.prefetch } },
@@ -159,9 +160,13 @@ export function ablations({ machine = machineNamed('paper'), parameters = PAPER_
   const list = ablationsOf(parameters, machine);
   return list.map(({ what, change, machine: other }, index) => {
     progress(index, list.length);
-    const results = runCases(cases, { ...machine, ...other }, { ...parameters, ...change }, { shared });
-    const onFc = results.filter(({ paperCase: { sublayer } }) => sublayer === 'fc1' || sublayer === 'fc2');
-    const speedup = (name: string): number => geomean(results.map(({ modelled }) => modelled['sequential'].timePs / modelled[name].timePs));
-    return { what, t3: speedup('t3'), t3Mca: speedup('t3-mca'), ideal: speedup('ideal-overlap'), reads: geomean(results.map(({ modelled }) => modelled['sequential'].dramBytes.gemmReads / modelled['t3-mca'].dramBytes.gemmReads)), fcShort: 1 - Math.min(...onFc.map(({ modelled }) => modelled['ideal-overlap'].timePs / modelled['t3'].timePs)) };
+    return ablationOf(what, runCases(cases, { ...machine, ...other }, { ...parameters, ...change }, { shared }));
   });
+}
+
+/** @param results of the headline cases */
+export function ablationOf(what: string, results: readonly CaseResult[]): Ablation {
+  const onFc = results.filter(({ paperCase: { sublayer } }) => sublayer === 'fc1' || sublayer === 'fc2');
+  const speedup = (name: string): number => geomean(results.map(({ modelled }) => modelled['sequential'].timePs / modelled[name].timePs));
+  return { what, t3: speedup('t3'), t3Mca: speedup('t3-mca'), ideal: speedup('ideal-overlap'), reads: geomean(results.map(({ modelled }) => modelled['sequential'].dramBytes.gemmReads / modelled['t3-mca'].dramBytes.gemmReads)), fcShort: 1 - Math.min(...onFc.map(({ modelled }) => modelled['ideal-overlap'].timePs / modelled['t3'].timePs)) };
 }

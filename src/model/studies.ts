@@ -91,13 +91,10 @@ export interface EndToEnd {
 
 /**
  * A layer's time is taken as its sub-layers that are all-reduced (those that a schedule changes), its other GEMMs at the machine's
- * rate, and its element-wise work at the memory's; nothing else, and nothing overlaps. Assumptions, all of them:
- * - other GEMMs of the forward pass: QKV (n = 3H/TP, k = H), FC-1 (n = 4H/TP, k = H), and the two of attention (2·tokens·sequence·H/TP FLOP each, sequence 1024);
- * - of the backward pass: the input gradients that are not reduced (those of OP and FC-2), all weight gradients (as many FLOP as the forward GEMMs), twice attention's;
- * - element-wise work moves tokens·H values, of the element's bytes, 20 times in the forward pass and 40 times in the backward pass (layer norms, residuals, dropout, activation, in parts that TP does not split);
- * - training is forward and backward, without the optimiser; prompt inference is the forward pass. Every layer is alike; embeddings and head are left out.
+ * rate, and its element-wise work at the memory's. Every assumption of it is in the parameter set (`endToEnd`), with its source.
  */
 export function endToEnd(results: readonly CaseResult[], { machine = machineNamed('paper'), parameters = PAPER_PARAMETERS }: On = {}): EndToEnd[] {
+  const { endToEnd: layer } = parameters;
   const flops = machine.cus * machine.flopsPerClockPerCu * machine.clockGHz * 1e9 * parameters.efficiency;
   const keys = [...new Set(results.map(({ paperCase: { model, tp } }) => `${model} ${tp}`))];
   return keys.flatMap((key) => {
@@ -106,12 +103,11 @@ export function endToEnd(results: readonly CaseResult[], { machine = machineName
     const { hidden, tokens } = MODELS.find((model) => model.name === name)!;
     const of = (sublayers: readonly LayerName[], schedule: string): number => sublayers.reduce((sum, sublayer) => sum + (results.find(({ paperCase }) => paperCase.model === name && paperCase.tp === tp && paperCase.sublayer === sublayer)?.modelled[schedule].timePs ?? Number.NaN), 0);
     const projection = (2 * tokens * hidden * hidden) / tp;
-    const attention = (2 * 2 * tokens * SEQUENCE * hidden) / tp;
+    const attention = (2 * tokens * layer.sequence * hidden) / tp;
     const compute = (work: number): number => durationOf(Math.round(work / 1e6), flops / 1e6);
     const elements = (times: number): number => ((times * tokens * hidden * parameters.elementBytes) / machine.memoryGBs) * 1e3;
-    // In units of one H × H projection: QKV 3 and FC-1 4; backward OP 1 and FC-2 4, weight gradients 3 + 1 + 4 + 4.
-    const forward = compute(7 * projection + attention) + elements(20);
-    const backward = compute((5 + 12) * projection + 2 * attention) + elements(40);
+    const forward = compute(layer.forwardProjections * projection + layer.forwardAttention * attention) + elements(layer.forwardElementwise);
+    const backward = compute((layer.backwardProjections + layer.weightGradients) * projection + layer.backwardAttention * attention) + elements(layer.backwardElementwise);
     const phases = [['training', ['op', 'fc2', 'fc1', 'ip'], forward + backward], ['prompt inference', ['op', 'fc2'], forward]] as const;
     return phases.flatMap(([phase, sublayers, rest]) =>
       ['t3', 't3-mca', 'ideal-overlap', 'ideal-nmc'].map((schedule): EndToEnd => {
@@ -121,8 +117,6 @@ export function endToEnd(results: readonly CaseResult[], { machine = machineName
     );
   });
 }
-
-const SEQUENCE = 1024;
 
 /** Claims of these studies in the form of the summary; what the paper says of them is not given. */
 export function studyClaims(of: { readonly endToEnd: readonly EndToEnd[]; readonly cuSharing: readonly CuSharing[]; readonly fasterCompute: readonly CaseRecord[] }): Claim[] {

@@ -3,7 +3,7 @@
 import { gridTiling, twinsOf } from '../plan/grid-tiling.ts';
 import { planOfMapping, REDUCE_SCATTERS, type Plan } from '../plan/plan.ts';
 import { chunkRange, depthOf } from '../spec/chunks.ts';
-import type { Algorithm, ChunkAxis } from '../spec/spec.ts';
+import type { Algorithm, ChunkAxis, OverflowPolicy } from '../spec/spec.ts';
 import { simulateBeside, type BesideFigures } from './beside.ts';
 import { simulateCollective, type CollectiveFigures, type CollectiveKind } from './collective.ts';
 import { simulateGemm, type GemmFigures, type GemmInput } from './fused.ts';
@@ -29,6 +29,8 @@ export interface Conditions {
   readonly fold: boolean;
   readonly skew?: number;
   readonly seed?: number;
+  /** What a tracker does whose set is full: spill, where left out. */
+  readonly overflow?: OverflowPolicy;
   readonly binPs?: number;
   /** Runs of other conditions that do not differ in what a run sees: many parameter sets over the same shapes share theirs here. */
   readonly shared?: Map<string, unknown>;
@@ -129,17 +131,17 @@ export class Subject {
 
   /** With the k of all devices. */
   #gemmInput(plan: Plan): Pick<GemmInput, 'plan' | 'tile' | 'depths' | 'skew' | 'seed' | 'geometry'> {
-    const { parameters: { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways }, skew = 0, seed = 0 } = this.conditions;
+    const { parameters: { tileM, tileN, tileK, trackerSets: sets, trackerWays: ways }, skew = 0, seed = 0, overflow = 'spill' } = this.conditions;
     const { devices } = this.shape;
-    return { plan, tile: { m: tileM, n: tileN, k: tileK }, depths: Array.from({ length: devices }, (_, device) => depthOf({ gemm: this.shape, devices }, device)), skew, seed, geometry: { sets, ways, overflow: 'spill' } };
+    return { plan, tile: { m: tileM, n: tileN, k: tileK }, depths: Array.from({ length: devices }, (_, device) => depthOf({ gemm: this.shape, devices }, device)), skew, seed, geometry: { sets, ways, overflow } };
   }
 
   /** All that a run of a GEMM under a policy sees, as text. */
   #gemmKey(policy: ArbitrationPolicy, unseen: readonly (keyof Settings)[] = []): () => string {
     return () => {
-      const { machine, parameters, fold, skew = 0, seed = 0, binPs = 0 } = this.conditions;
+      const { machine, parameters, fold, skew = 0, seed = 0, overflow = 'spill', binPs = 0 } = this.conditions;
       const { tileM, tileN, tileK, wavesM, wavesN, swizzle, blockTiles, trackerSets, trackerWays } = parameters;
-      return JSON.stringify([this.shape, without(settingsOf(machine, parameters, policy), unseen), tileM, tileN, tileK, wavesM, wavesN, swizzle, blockTiles, trackerSets, trackerWays, fold, skew, seed, binPs]);
+      return JSON.stringify([this.shape, without(settingsOf(machine, parameters, policy), unseen), tileM, tileN, tileK, wavesM, wavesN, swizzle, blockTiles, trackerSets, trackerWays, overflow, fold, skew, seed, binPs]);
     };
   }
 

@@ -4,6 +4,7 @@ import type { MachineFile, ParameterFile } from '../model/machine.ts';
 import { US, type CaseRecord } from '../model/paper.ts';
 import { SCHEDULES, type Modelled } from '../model/schedules.ts';
 import type { DeviceFigures, WaitFigures } from '../model/fused.ts';
+import type { OverflowPolicy } from '../spec/spec.ts';
 
 /** Picoseconds; of several devices the longest. */
 export interface QueueWait {
@@ -52,6 +53,8 @@ export interface ModelReport {
   readonly splits: number;
   /** Null where no device is skewed; of the plain GEMM: each device's, and what it takes without. */
   readonly skew: { readonly factor: number; readonly seed: number; readonly gemmUs: readonly number[]; readonly gemmWithoutUs: number } | null;
+  /** What a tracker does whose set is full; its size is in the parameters. */
+  readonly overflow: OverflowPolicy;
   readonly parameters: { readonly machine: MachineFile; readonly parameters: ParameterFile };
   readonly cases: readonly ModelCase[];
 }

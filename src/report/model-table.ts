@@ -54,7 +54,7 @@ export const MODELLED_FIGURES: readonly Row[] = [
   { name: 'stalled: barrier', definition: 'in which a workgroup was done and others of its stage were not', cell: ({ stalls }) => percent(stalls.barrier) },
 ];
 
-export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, splits, skew, parameters: { machine, parameters }, cases }: ModelReport): string {
+export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, splits, skew, overflow, parameters: { machine, parameters }, cases }: ModelReport): string {
   const depth = k * devices === kTotal ? `${k}` : `${k} or ${k - 1}`;
   const facts: [string, string][] = [
     ['gemm', `${m} x ${n} x ${depth} (m x n x k per device)`],
@@ -64,6 +64,7 @@ export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, sp
     ['machine', `${machine.name}: ${machine.about}`],
     ['', `${machine.cus.value} CUs, ${threeDigits((machine.cus.value * machine.clockGHz.value * machine.flopsPerClockPerCu.value) / 1e3)} TFLOP/s, memory ${machine.memoryGBs.value} GB/s, ${machine.topology.value}, link ${machine.linkGBs.value} GB/s + ${machine.linkLatencyNs.value} ns`],
     ['parameters', parametersLine(machine, parameters)],
+    ...trackerFacts(overflow, parameters),
   ];
   // A queue that no schedule uses has no row, nor has skew where there is none.
   const rows = MODELLED_FIGURES.filter(({ name: figure, cell }) => !(figure.startsWith('wait: ') || figure === 'skew adds') || cases.some((of) => cell(of) !== DASH));
@@ -86,6 +87,12 @@ export function modelTable({ name, gemm: { m, n, k, kTotal }, devices, chunk, sp
 export function parametersLine({ name, parameters = {} }: MachineFile, set: ParameterFile): string {
   const own = Object.entries(parameters).map(([key, of]) => `${key} ${of.value}`);
   return `set ${set.name}; \`tilewire paper\` prints it with its sources${own.length === 0 ? '' : `; of machine ${name} itself: ${own.join(', ')}`}`;
+}
+
+/** Where the flags say something of it. */
+function trackerFacts(overflow: ModelReport['overflow'], { trackerSets: sets, trackerWays: ways }: ParameterFile): [string, string][] {
+  const isAsked = overflow !== 'spill' || [sets, ways].some(({ source }) => source.startsWith('--'));
+  return isAsked ? [['tracker', `${sets.value} ${sets.value === 1 ? 'set' : 'sets'} of ${ways.value}; of a piece that finds its set full, ${overflow === 'spill' ? 'the entry spills, at no cost' : 'updates do not count until a way is free (stall)'}`]] : [];
 }
 
 function skewFacts({ factor, seed, gemmUs, gemmWithoutUs }: NonNullable<ModelReport['skew']>): [string, string][] {

@@ -1,8 +1,8 @@
 // `tilewire paper` as one HTML file that needs nothing else: the speedup of each case with the ideal as a line, DRAM traffic over time by
-// cause, and the claims beside ours as a table. The charts are drawn where the file is opened, by the script that is handed
+// cause, and the tables that are printed. The charts are drawn where the file is opened, by the script that is handed
 // in (page/paper-charts.ts, bundled with Observable Plot); this file decides what is in them.
 import type { PaperReport } from '../model/paper-report.ts';
-import { grouped, signed } from './paper-table.ts';
+import { grouped, paperSections, valueText, type Section } from './paper-table.ts';
 import { escaped, htmlPage, htmlTable } from './html-page.ts';
 
 /** Bars side by side at each place, and lines over all places of a panel; the script knows nothing of what they are. */
@@ -60,9 +60,16 @@ export function paperCharts({ cases, traffic, parameters: { machine } }: PaperRe
   };
 }
 
+function sectionHtml({ title, rows: [heads, ...rows], notes, sources = [] }: Section): string {
+  return `<h2>${escaped(title)}</h2>
+${heads === undefined ? '' : htmlTable(heads, rows, [0])}
+<p class="key">${escaped(notes.join(' '))}</p>
+${sources.length === 0 ? '' : htmlTable(['', 'value', 'source'], sources.map(({ name, value, source }) => [name, valueText(value), source]), [0, 2])}`;
+}
+
 /** @param script draws `paper-charts` into `speedups-0`, `speedups-1` and `traffic` */
 export function paperHtml(report: PaperReport, script: string): string {
-  const { parameters: { machine, parameters }, summary, notes } = report;
+  const { parameters: { machine, parameters }, notes } = report;
   const charts = paperCharts(report);
   return htmlPage({
     title: "T3's evaluation, modelled",
@@ -74,8 +81,7 @@ ${charts.speedups.map((_, at) => `<div id="speedups-${at}" class="charts"><noscr
 <h2>DRAM traffic over time: T-NLG FC-2, TP 8, one device</h2>
 <div id="traffic" class="charts"><noscript>The charts are drawn by a script; tilewire paper prints the figures.</noscript></div>
 <p class="key">GEMM and reduce-scatter, without the all-gather; in bins of ${report.traffic[0]?.binUs ?? 0} µs.</p>
-<h2>Claims</h2>
-${htmlTable(['claim', 'published', 'ours', 'difference'], summary.map(({ claim, published, ours, difference }) => [claim, published === null ? 'not given' : published.toFixed(3), ours.toFixed(3), difference === null ? '–' : signed(difference)]), [0])}
+${paperSections(report).map(sectionHtml).join('\n')}
 ${notes.map((note) => `<p>${escaped(note)}</p>`).join('')}`,
     data: { id: 'paper-charts', value: charts },
     script,

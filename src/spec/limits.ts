@@ -38,12 +38,18 @@ export function specProblems(spec: SpecDraft): Problem[] {
     ...whole('triggerTiles', spec.triggerTiles, 1, U32_MAX, 'a DMA block holds at least one tile'),
     ...whole('lag', spec.lag, 1, MAX_LAG, 'a trigger is executed at the earliest in the next epoch'),
     ...powerOfTwo('wavefront', spec.wavefront, 4, 128, 'a wavefront is whole quads (kernels swap values within 4 lanes), and no GPU has more than 128 lanes'),
-    ...powerOfTwo('tracker.sets', spec.tracker.sets, 1, 65536, 'the set is the low bits of the tile id'),
-    ...whole('tracker.ways', spec.tracker.ways, 1, 1024, 'give at least one way'),
+    ...trackerProblems(spec.tracker),
   ];
   // What follows divides by sizes and asks the kernel for its grid: only on sizes that are sizes.
   if (sizes.length > 0) return scalars;
   return [...scalars, ...volumeProblems(spec, EMULATED), ...exactProblems(spec), ...kernelProblems(spec), ...faultProblems(spec), ...deviceTriggerProblems(spec)];
+}
+
+function trackerProblems({ sets, ways }: Partial<SpecDraft['tracker']>): Problem[] {
+  return [
+    ...(sets === undefined ? [] : powerOfTwo('tracker.sets', sets, 1, 65536, 'the set is the low bits of the tile id')),
+    ...(ways === undefined ? [] : whole('tracker.ways', ways, 1, 1024, 'give at least one way')),
+  ];
 }
 
 /** Of how far devices run apart, and of the seed that says which. */
@@ -59,12 +65,16 @@ const splitsProblems = (splits: number): Problem[] => whole('kernel.splits', spl
 type Shape = Pick<SpecDraft, 'gemm' | 'devices'>;
 
 /** What is modelled: of a Spec its shape, and how K and the devices are cut and run apart. */
-export type Modelled = Pick<SpecDraft, 'gemm' | 'devices' | 'seed' | 'skew'> & { readonly splits: number };
+export type Modelled = Pick<SpecDraft, 'gemm' | 'devices' | 'seed' | 'skew' | 'overflow'> & {
+  readonly splits: number;
+  /** What of its size was asked for; the rest is the parameter set's. */
+  readonly tracker: Partial<SpecDraft['tracker']>;
+};
 
 /** Every way in which that breaks the limits of the model. Assumes that the types are right. */
 export function modelledProblems(modelled: Modelled, scope: Scope): Problem[] {
   const sizes = [...sizeProblems(modelled, scope), ...splitsProblems(modelled.splits)];
-  return [...sizes, ...apartProblems(modelled), ...(sizes.length > 0 ? [] : volumeProblems(modelled, scope))];
+  return [...sizes, ...apartProblems(modelled), ...trackerProblems(modelled.tracker), ...(sizes.length > 0 ? [] : volumeProblems(modelled, scope))];
 }
 
 function sizeProblems({ gemm: { m, n, k, kTotal }, devices }: Shape, { verb, devices: most, size }: Scope): Problem[] {

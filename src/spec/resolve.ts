@@ -131,7 +131,9 @@ export type ResolvedShape = Pick<SpecDraft, 'name' | 'gemm' | 'devices' | 'chunk
 
 /** What a model needs of a request: the shape, by limits of its own, and nothing of kernels, buffers or dispatches. Throws BAD_FLAG. */
 export function resolveModelled(request: SpecRequest): ResolvedShape & Modelled {
-  const modelled = { ...resolvedShape(request, MODELLED), splits: request.splits ?? 1, skew: request.skew ?? 0, seed: request.seed ?? 1 };
+  const { trackerSets: sets, trackerWays: ways } = request;
+  const tracker = { ...(sets === undefined ? {} : { sets }), ...(ways === undefined ? {} : { ways }) };
+  const modelled = { ...resolvedShape(request, MODELLED), splits: request.splits ?? 1, skew: request.skew ?? 0, seed: request.seed ?? 1, overflow: request.overflow ?? 'spill', tracker };
   const [first, ...others] = modelledProblems(modelled, MODELLED);
   if (first) throw refusal(first, others);
   return modelled;

@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { MACHINE_FILES, machineJsonSchema, machineNamed, PAPER_PARAMETER_FILE, parametersOn, parseMachine, parseParameters, settingsOf, PAPER_PARAMETERS, valuesOf, type MachineFile } from '../../src/model/machine.ts';
+import { MACHINE_FILES, machineJsonSchema, machineNamed, PAPER_PARAMETER_FILE, parametersOn, parseMachine, parseParameters, settingsOf, PAPER_PARAMETERS, sourcedOf, valuesOf, type MachineFile } from '../../src/model/machine.ts';
 
 describe('machines', () => {
   test('every number of every preset, and every parameter, has a source', () => {
     for (const file of [...MACHINE_FILES, PAPER_PARAMETER_FILE])
-      for (const [key, of] of Object.entries(file)) if (typeof of === 'object') expect([file.name, key, of.source.length > 3]).toEqual([file.name, key, true]);
+      for (const [key, of] of Object.entries(file)) if (typeof of === 'object' && key !== 'endToEnd') expect([file.name, key, of.source.length > 3]).toEqual([file.name, key, true]);
+    const { endToEnd } = PAPER_PARAMETER_FILE;
+    for (const [key, { source }] of Object.entries(endToEnd)) expect([key, source]).toEqual([key, expect.stringMatching(/^assumption: .{10}|^from memory of/)]);
+    expect(sourcedOf(endToEnd)).toEqual(Object.entries(endToEnd).map(([name, of]) => ({ name, ...of })));
+    expect(valuesOf(PAPER_PARAMETER_FILE).endToEnd).toMatchObject({ sequence: 1024, overlap: 'none' });
+    // A word says what the formula is: another one would change nothing, and is refused.
+    expect(() => parseParameters({ ...PAPER_PARAMETER_FILE, endToEnd: { ...endToEnd, overlap: { value: 'all', source: 'a test' } } }, 'mine.json')).toThrow(/not a parameter set[^]*endToEnd\.overlap/);
   });
 
   test('presets reach the matrix rates of their data sheets, within 1 %', () => {

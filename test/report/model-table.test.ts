@@ -14,7 +14,7 @@ const wait = (p50Ps: number, p99Ps: number) => ({ count: 3, meanPs: 0, p50Ps, p9
 const fused = (over: Parameters<typeof deviceFigures>[0] = {}): Modelled => modelled('t3-mca', 80, [deviceFigures({ tracker: TRACKER, waits: waits({ compute: wait(500, 9e6), dma: wait(0, 2000) }), ...over }), deviceFigures({ tracker: { ...TRACKER, peakEntries: 40, overflows: 1 }, waits: waits({ compute: wait(700, 8e6) }) })]);
 
 const reportOf = (...cases: Modelled[]): ModelReport => ({
-  version: 1, name: 't-nlg op TP 8', gemm: { m: 8192, n: 4256, k: 532, kTotal: 4256 }, devices: 8, chunk: 'rows', splits: 1, skew: null,
+  version: 1, name: 't-nlg op TP 8', gemm: { m: 8192, n: 4256, k: 532, kTotal: 4256 }, devices: 8, chunk: 'rows', splits: 1, skew: null, overflow: 'spill',
   parameters: { machine: MACHINE_FILES[0], parameters: PAPER_PARAMETER_FILE }, cases: cases.map((of) => modelCase(of, against)),
 });
 const rowOf = (text: string, name: string): string[] => text.split('\n').find((line) => line.startsWith(`  ${name}  `))!.trim().slice(name.length).trim().split(/ {2,}/);

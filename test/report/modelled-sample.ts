@@ -56,6 +56,7 @@ export const report: PaperReport = {
     { model: 't-nlg', tp: 8, phase: 'training', schedule: 't3', speedup: 1.05, share: 0.25 },
     { model: 't-nlg', tp: 8, phase: 'training', schedule: 't3-mca', speedup: 1.07, share: 0.25 },
   ],
+  assumptions: [{ name: 'sequence', value: 512, source: 'assumption: made up' }, { name: 'overlap', value: 'none', source: EVIL }],
   cuSharing: [{ model: 't-nlg', tp: 8, sublayer: 'op', collectiveCus: 8, allReduceSlowdown: 1.5, gemmSlowdown: 1.1 }],
   traffic: [{ schedule: 't3', binUs: 20, bins: [{ fromUs: 0, gemmReads: 4e6, gemmWrites: 1e6, rsReads: 0, rsWrites: 0 }, { fromUs: 20, gemmReads: 1e6, gemmWrites: 0, rsReads: 5e5, rsWrites: 5e5 }] }],
   studies: [{ what: 'twice of it', cases: casesOf('t-nlg', 8, 'op', [1, 0.8, 0.8, 0.8, 0.8, 0.8], 'paper-2x-cu') }],

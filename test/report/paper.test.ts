@@ -4,7 +4,8 @@ import { expect, test } from 'vitest';
 import { reportToJson } from '../../src/report/json.ts';
 import { paperCharts, paperHtml } from '../../src/report/paper-html.ts';
 import { omitted, paperJson } from '../../src/report/paper-json.ts';
-import { paperTable } from '../../src/report/paper-table.ts';
+import { escaped } from '../../src/report/html-page.ts';
+import { paperSections, paperTable } from '../../src/report/paper-table.ts';
 import { EVIL, report, withSensitivity } from './modelled-sample.ts';
 
 const text = paperTable(report);
@@ -44,9 +45,15 @@ test('what follows: layers, few CUs, other machines, traffic', () => {
 
 test('every parameter and number of the machine with its source', () => {
   for (const file of [report.parameters.machine, report.parameters.parameters])
-    for (const [name, of] of Object.entries(file)) if (typeof of === 'object') expect(text.split('\n').filter((line) => line.startsWith(`  ${name} `) && line.endsWith(of.source))).toHaveLength(1);
+    for (const [name, of] of Object.entries(file)) if (typeof of === 'object' && 'source' in of) expect(text.split('\n').filter((line) => line.startsWith(`  ${name} `) && line.endsWith(of.source))).toHaveLength(1);
   expect(row('Parameters', 'thresholds')[0]).toBe('0.25: none, 0.5: 61440, 0.75: 20480, 1: 10240');
   expect(text).toContain('note: a note');
+});
+
+test('what a layer’s rest is assumed to be stands under the end-to-end table, and nowhere else', () => {
+  const [, section] = /\nEnd to end\n=+\n([^]*?)\n\nCollectives/.exec(text)!;
+  expect(section.split('\n').slice(-2)).toEqual(['  sequence   512  assumption: made up', `  overlap   none  ${EVIL}`]);
+  expect(text.split('made up')).toHaveLength(2);
 });
 
 test('sensitivity only where it was asked for', () => {
@@ -54,22 +61,39 @@ test('sensitivity only where it was asked for', () => {
   const more = paperTable(withSensitivity);
   expect(row('Ablations', 'as chosen', more)).toEqual(['1.200', '1.300', '1.350', '1.500', '0.130']);
   expect(row('Ablations', 'no barrier', more)).toEqual(['1.250 (+0.050)', '1.300', '1.340 (-0.010)', '1.500', '0.150 (+0.020)']);
-  expect(more).toContain('7 parameter sets drawn');
+  expect(more).toContain('7 parameter sets tried, the chosen one and 6 drawn from the ranges of src/model/search.ts: 2 pass on the TP 8 cases, and this is their spread');
   expect(row('Search', 'T3 speedup', more)).toEqual(['1.190', '1.220']);
-  expect(paperTable({ ...withSensitivity, search: { tried: 3, passing: 0, spread: [], sets: [] } })).toContain('3 parameter sets drawn from the ranges of src/model/search.ts, 0 of which pass on the TP 8 cases; no spread without one');
+  expect(paperTable({ ...withSensitivity, search: { tried: 3, passing: 0, spread: [], sets: [] } })).toContain('3 parameter sets tried, the chosen one and 2 drawn from the ranges of src/model/search.ts: 0 pass on the TP 8 cases; no spread without one');
 });
 
-test('the JSON has the promised keys, and none that nobody made', () => {
+test('the JSON has the promised keys, null where nobody asked', () => {
+  const keys = ['parameters', 'cases', 'summary', 'search', 'ablations', 'endToEnd', 'assumptions', 'cuSharing', 'traffic', 'studies', 'notes'];
   const plain = paperJson(report);
-  expect(Object.keys(plain)).toEqual(['parameters', 'cases', 'summary', 'endToEnd', 'cuSharing', 'traffic', 'studies']);
+  expect(Object.keys(plain)).toEqual(keys);
+  expect(plain).toMatchObject({ search: null, ablations: null, assumptions: report.assumptions, endToEnd: report.endToEnd, notes: ['a note', 'without search and ablations: --sensitivity makes them'] });
   expect(omitted(plain)).toEqual(['search', 'ablations']);
   const full = paperJson(withSensitivity);
-  expect(Object.keys(full)).toEqual(['parameters', 'cases', 'summary', 'search', 'ablations', 'endToEnd', 'cuSharing', 'traffic', 'studies']);
+  expect(Object.keys(full)).toEqual(keys);
   expect(omitted(full)).toEqual([]);
+  expect(full).toMatchObject({ ablations: withSensitivity.ablations, notes: ['a note'] });
   expect(Object.keys(full.search!)).toEqual(['tried', 'passing', 'spread']);
   expect(Object.keys(full.cases[0])).toEqual(['machine', 'model', 'tp', 'sublayer', 'schedule', 'gemmTime', 'timeUs', 'speedup', 'speedupWithoutAllGather', 'dramBytes']);
   expect(JSON.parse(reportToJson(full))).toEqual(full);
   expect(() => reportToJson({ ...plain, cases: [{ ...report.cases[0], speedup: Number.NaN }] })).toThrow('not a number');
+});
+
+test('the page has every table that is printed, row for row', () => {
+  const html = paperHtml(withSensitivity, '');
+  const cells = (of: readonly string[]): string => `<tr>${of.map((cell, at) => `<td${at === 0 ? ' class="words"' : ''}>${escaped(cell)}</td>`).join('')}</tr>`;
+  const sections = paperSections(withSensitivity);
+  expect(sections.map(({ title }) => title)).toEqual(expect.arrayContaining(['Claims', 'End to end', 'Collectives on a few CUs', 'Study: twice of it', 'Ablations: one thing changed', 'Search']));
+  for (const { title, rows: [, ...rows], sources = [] } of sections) {
+    expect(html).toContain(`<h2>${escaped(title)}</h2>`);
+    for (const one of rows) expect(html).toContain(cells(one));
+    for (const { name, source } of sources) expect(html).toMatch(new RegExp(`<td class="words">${name}</td><td>[^<]+</td><td class="words">${escaped(source).replaceAll(/[()|*+?.[\]]/g, String.raw`\$&`)}</td>`));
+  }
+  for (const cell of ['no barrier', '1.250 (+0.050)', '4.0 → 2.0', 'assumption: made up', '8 of 80']) expect(html).toContain(escaped(cell));
+  expect(paperHtml(report, '')).not.toContain('Ablations');
 });
 
 test('the charts: a panel for each model and TP, rates from bins, and nothing that a name could break out of', () => {

@@ -22,7 +22,7 @@ export const ITEM = structLayout(specialise(SHADERS.nmc, { SLOTS: 1 }).code, 'It
 /** @param slots chunk memories that a dispatch binds */
 export async function dmaKernels(gpu: Gpu, slots = 1): Promise<DmaKernels> {
   const lanes = LANES[isSoftware(gpu) ? 'software' : 'hardware'];
-  const compiled = (name: 'transfer' | 'nmc'): Promise<Kernel> => gpu.kernel(`${name}, ${slots} slots`, specialise(SHADERS[name], { LANES: lanes, SLOTS: slots }).code);
+  const compiled = (name: 'transfer' | 'nmc'): Promise<Kernel> => gpu.kernel(slots === 1 ? name : `${name}, ${slots} slots`, specialise(SHADERS[name], { LANES: lanes, SLOTS: slots }).code);
   const [transfer, nmc] = await Promise.all([compiled('transfer'), compiled('nmc')]);
   return { transfer, nmc };
 }

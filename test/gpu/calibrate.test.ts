@@ -39,9 +39,9 @@ gpuTest('a kernel that is wrong has no rate', async (page) => {
   const refused = { code: 'WRONG_VALUES', what: expect.stringContaining('has no rate'), fields: { actual: expect.stringMatching(/^[1-9]\d* of 262144 elements wrong$/) } };
   // Copies nothing of one lane in four; adds where it should, but not all; stores instead of adding.
   expect(await wrong('transfer', 'landing[to] = a;', 'if (lane % 4u != 3u) { landing[to] = a; }')).toMatchObject(refused);
-  expect(await wrong('nmc', 'memory[to + run.stride] = b;', '')).toMatchObject(refused);
+  expect(await wrong('nmc', 'memory0[to + run.stride] = b;', '')).toMatchObject(refused);
   expect(await wrong('nmc', 'item.update != 0u', 'false')).toMatchObject(refused);
-  expect(await wrong('nmc', 'memory[to] = a;', 'memory[to] = a;')).toBeNull();
+  expect(await wrong('nmc', 'memory0[to] = a;', 'memory0[to] = a;')).toBeNull();
 });
 
 gpuTest('the whole command: a GEMM that was verified, machine this, and a model of it', async () => {

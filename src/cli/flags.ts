@@ -267,7 +267,7 @@ const machineFlags = (): Option[] => [
 ];
 
 export function addModelFlags(command: Command): Command {
-  addSpecFlags(command, [...MODEL_SPEC_FLAGS, 'splits', 'skew', 'seed', 'overflow', 'trackerSets', 'trackerWays'], MODELLED);
+  addSpecFlags(command, [...MODEL_SPEC_FLAGS, 'a', 'b', 'layout', 'splits', 'skew', 'seed', 'overflow', 'trackerSets', 'trackerWays'], MODELLED);
   const own = [
     text('--schedule <NAMES>', '--schedule', 'schedules to compare, separated by commas, or all (default: sequential,t3,t3-mca,ideal-overlap,ideal-nmc)'),
     ...machineFlags(),

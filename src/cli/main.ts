@@ -60,7 +60,7 @@ function commandLine(finish: (exitCode: number) => void): Command {
     .action(async (flags) => finish(await (await import('./tiles.ts')).tilesCommand(flags)));
 
   addModelFlags(program.command('model').summary('what schedules gain on a described machine, by a virtual clock').description(manual.model.what))
-    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D) [--schedule NAMES] [--machine NAME|FILE] [flags]')
+    .usage('(--model NAME --layer NAME | --config FILE --layer NAME --tp D | --m M --n N --k K --devices D | --a FILE --b FILE --tp D) [--schedule NAMES] [--machine NAME|FILE] [flags]')
     .addHelpText('after', manual.model.more)
     .action(async (flags) => {
       await (await import('./model.ts')).modelCommand(flags);

@@ -12,7 +12,7 @@ import { MODELLED } from '../spec/scope.ts';
 import { specRequest, type SpecFlags } from './flags.ts';
 import { progressLine } from './progress.ts';
 import { claimReportFile } from './report-file.ts';
-import { modelConfig, remarksOn } from './run.ts';
+import { modelConfig, readOperands, remarksOn } from './run.ts';
 import { checkSize, endAtOnceOnSignals, machineOf, rowsFlag } from './simulate.ts';
 
 export interface ModelFlags extends SpecFlags {
@@ -41,7 +41,9 @@ export async function modelCommand(flags: ModelFlags): Promise<void> {
   const file = json === undefined ? null : claimReportFile(json, force);
   const machine = machineOf(machineName, topology);
   const config = modelConfig(shape);
-  const { name, gemm, devices, chunk, splits, skew, seed, overflow, tracker } = resolveModelled(specRequest(shape, config));
+  const { read, slices } = await readOperands(shape, config.config);
+  const { name, gemm, devices, chunk, splits, skew, seed, overflow, tracker } = resolveModelled(specRequest(shape, { ...config, ...read }));
+  slices?.(devices).close();
   for (const remark of remarksOn(config.config, shape, devices, MODELLED)) process.stderr.write(`tilewire: note: ${remark}\n`);
 
   const values = valuesOf(machine);

@@ -76,7 +76,8 @@ interface ReadOperands {
   readonly slices?: (devices: number) => DeviceSlices;
 }
 
-async function readOperands({ a, b, layout, operands, layer }: SpecFlags, config: ModelConfig | undefined): Promise<ReadOperands> {
+/** What of the operands is not generated: their files' headers, and with what their values are read. */
+export async function readOperands({ a, b, layout, operands, layer }: SpecFlags, config: ModelConfig | undefined): Promise<ReadOperands> {
   if (a === undefined && b === undefined) {
     if (layout !== undefined) throw new TilewireError('BAD_FLAG', '--layout belongs to --a and --b', { path: '--layout', actual: layout, fix: 'leave it out, or give --a FILE and --b FILE as well' });
     if (operands !== 'trained') return { read: {} };

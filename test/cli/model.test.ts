@@ -10,6 +10,7 @@ import { MACHINE_FILES } from '../../src/model/machine.ts';
 import { SCHEDULES } from '../../src/model/schedules.ts';
 import type { ModelReport } from '../../src/report/model-record.ts';
 import type { PaperJson } from '../../src/report/paper-json.ts';
+import { counting, dict, npyBytes, valueBytes } from '../host/operand-files/written-files.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
 const readme = fs.readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
@@ -242,4 +243,17 @@ test('the paper: all tables, the JSON and the page', () => {
   expect(readme.includes(`in ${/in (\d+ of 28) cases/.exec(stdout)![1].replace(' of ', ' of the ')} cases`), STALE).toBe(true);
   const page = fs.readFileSync(html, 'utf8');
   for (const part of ['id="traffic"', '<h2>End to end</h2>', 'Study: twice the CUs']) expect(page).toContain(part);
+});
+
+test('the shape may be that of the user\'s matrices', () => {
+  const npy = (name: string, rows: number, columns: number): string => {
+    const target = path.join(folder, name);
+    fs.writeFileSync(target, npyBytes(dict('<f4', `(${rows}, ${columns})`), valueBytes(counting(rows, columns), 'f4')));
+    return target;
+  };
+  const json = path.join(folder, 'files.json');
+  const args = ['--a', npy('a.npy', 96, 64), '--b', npy('b.npy', 64, 80), '--tp', '4', '--schedule', 't3', '--json', json];
+  expect(tilewire('model', ...args).status).toBe(0);
+  expect(read<ModelReport>(json)).toMatchObject({ gemm: { m: 96, n: 80, k: 16, kTotal: 64 }, devices: 4 });
+  refused(['model', ...args.slice(0, 2), '--tp', '4'], '--b is missing');
 });

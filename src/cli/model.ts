@@ -28,7 +28,7 @@ export interface ModelFlags extends SpecFlags {
 const ALL = 'all';
 const FIVE = ['sequential', 't3', 't3-mca', 'ideal-overlap', 'ideal-nmc'] as const;
 
-/** One device stands for all. */
+/** Of the devices that are simulated: one stands for all, but where they are skewed or stall. */
 const MOST_SLABS = 2 ** 26;
 
 export async function modelCommand(flags: ModelFlags): Promise<void> {

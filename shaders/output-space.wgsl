@@ -35,6 +35,24 @@ struct TwSlots {
 //@repeat p SLOTS
 @group(1) @binding($(p + 3)) var<storage, read_write> tw_chunk$p: array<f32>;
 var<private> tw_landed$p: u32;
+// An element's place in the chunk is its index less `base`, and less `gap` for each row before it. Reckoned once in
+// tw_begin: read and reckoned at each store, they cost a software adapter as much as the store.
+var<private> tw_base$p: u32;
+//@if !DENSE
+var<private> tw_gap$p: u32;
+//@end
+//@if WHERE == 1
+var<private> tw_from$p: u32; // where the chunk begins along the axis
+//@end
+//@if WHERE == 2 && DENSE
+var<private> tw_size$p: u32;
+//@end
+//@if WHERE == 2 && !DENSE
+var<private> tw_row$p: u32;
+var<private> tw_rows$p: u32;
+var<private> tw_column$p: u32;
+var<private> tw_columns$p: u32;
+//@end
 //@if OP == 2
 var<private> tw_update$p: bool;
 //@end
@@ -55,8 +73,33 @@ fn tw_begin(group: vec3u, lane: u32) {
 //@if MUTED == 2
   tw_muted = true;
 //@end
-//@if OP == 2
 //@repeat p SLOTS
+//@if DENSE
+  tw_base$p = tw_slots.row$p * TW_PITCH;
+//@end
+//@if !DENSE
+  tw_base$p = tw_slots.row$p * tw_slots.columns$p + tw_slots.column$p;
+  tw_gap$p = TW_PITCH - tw_slots.columns$p;
+//@end
+//@if WHERE == 1 && DENSE
+  tw_from$p = tw_base$p;
+//@end
+//@if WHERE == 1 && !DENSE && BY_ROWS
+  tw_from$p = tw_slots.row$p;
+//@end
+//@if WHERE == 1 && !BY_ROWS
+  tw_from$p = tw_slots.column$p;
+//@end
+//@if WHERE == 2 && DENSE
+  tw_size$p = tw_slots.rows$p * TW_PITCH;
+//@end
+//@if WHERE == 2 && !DENSE
+  tw_row$p = tw_slots.row$p;
+  tw_rows$p = tw_slots.rows$p;
+  tw_column$p = tw_slots.column$p;
+  tw_columns$p = tw_slots.columns$p;
+//@end
+//@if OP == 2
   tw_update$p = tw_order[group.x].update$p != 0u;
 //@end
 //@end
@@ -66,55 +109,58 @@ fn tw_store(index: u32, value: f32) {
 //@if MUTED
   if (tw_muted) { return; }
 //@end
-//@if WHERE != 0 || !DENSE
+//@if !DENSE
   let row = index / TW_PITCH;
 //@end
-//@if !DENSE
+//@if !DENSE && (WHERE == 2 || (WHERE == 1 && !BY_ROWS))
   let column = index - row * TW_PITCH;
 //@end
 //@if WHERE == 1
   // The last chunk that begins at or before it. Its place is reckoned once: a software adapter runs every branch.
-//@if BY_ROWS
-  var begin = tw_slots.row0;
-//@repeat p SLOTS
-  begin = select(begin, tw_slots.row$p, row >= tw_slots.row$p);
-//@end
 //@if DENSE
-  let place = index - begin * TW_PITCH;
+  let along = index;
 //@end
-//@if !DENSE
-  let place = (row - begin) * tw_slots.columns0 + column - tw_slots.column0;
-//@end
+//@if !DENSE && BY_ROWS
+  let along = row;
 //@end
 //@if !BY_ROWS
-  var begin = tw_slots.column0;
-  var columns = tw_slots.columns0;
-//@repeat p SLOTS
-  begin = select(begin, tw_slots.column$p, column >= tw_slots.column$p);
-  columns = select(columns, tw_slots.columns$p, column >= tw_slots.column$p);
+  let along = column;
 //@end
-  let place = (row - tw_slots.row0) * columns + column - begin;
-//@end
+  var begin = tw_from0;
+  var base = tw_base0;
+//@if !DENSE
+  var gap = tw_gap0;
 //@end
 //@repeat p SLOTS
-//@if WHERE == 1 && BY_ROWS
-  if (begin == tw_slots.row$p)
+  begin = select(begin, tw_from$p, along >= tw_from$p);
+  base = select(base, tw_base$p, along >= tw_from$p);
+//@if !DENSE
+  gap = select(gap, tw_gap$p, along >= tw_from$p);
 //@end
-//@if WHERE == 1 && !BY_ROWS
-  if (begin == tw_slots.column$p)
+//@end
+//@if DENSE
+  let place = index - base;
+//@end
+//@if !DENSE
+  let place = index - row * gap - base;
+//@end
+//@end
+//@repeat p SLOTS
+//@if WHERE == 1
+  if (begin == tw_from$p)
 //@end
 //@if WHERE == 2 && DENSE
-  if (row - tw_slots.row$p < tw_slots.rows$p)
+  if (index - tw_base$p < tw_size$p)
 //@end
 //@if WHERE == 2 && !DENSE
-  if (row - tw_slots.row$p < tw_slots.rows$p && column - tw_slots.column$p < tw_slots.columns$p)
+  if (row - tw_row$p < tw_rows$p && column - tw_column$p < tw_columns$p)
 //@end
   {
 //@if WHERE != 1 && DENSE
-    let place = index - tw_slots.row$p * TW_PITCH;
+    let place = index - tw_base$p;
 //@end
 //@if WHERE != 1 && !DENSE
-    let place = (row - tw_slots.row$p) * tw_slots.columns$p + column - tw_slots.column$p;
+    let place = index - row * tw_gap$p - tw_base$p;
 //@end
     var x = value;
 //@if OP == 1

@@ -160,22 +160,41 @@ describe('instrumented, red', () => {
   test.each([
     ['counters', 'a counter that knows no wavefronts', ' + lane / TW_WAVEFRONT], tw_landed$p', '], tw_landed$p'],
     ['counters', 'a count that misses stores', 'tw_landed$p += 1u;', 'tw_landed$p = 1u;'],
-    ['memories', 'a place that forgets where the chunk begins', 'tw_slots.columns$p + column - tw_slots.column$p;', 'tw_slots.columns$p + column % tw_slots.columns$p;'],
+    ['memories', 'a place that forgets where the chunk begins', 'tw_slots.row$p * tw_slots.columns$p + tw_slots.column$p;', 'tw_slots.row$p * tw_slots.columns$p;'],
     ['memories', 'an op bit that is turned round', '.update$p != 0u', '.update$p == 0u'],
   ] as const)('%s: %s', (what, _, from, to) => {
     const { actual, expected } = tracked(straddling, broken(SHADERS.outputSpace, from, to));
     expect(actual[what]).not.toEqual(expected[what]);
   });
 
-  test.each([
-    ['a guard that knows no rows', 'row - tw_slots.row$p < tw_slots.rows$p && ', ''],
-    ['a place that counts rows from the first matrix', '(row - tw_slots.row$p) * tw_slots.columns$p', 'row * tw_slots.columns$p'],
-  ] as const)('columns of a batch: %s', (_, from, to) => {
-    const source = broken(SHADERS.outputSpace, from, to);
-    // A place behind the end of the chunk is more than the interpreter takes.
+  // A place behind the end of the chunk is more than the interpreter takes.
+  const isWrong = (dispatch: Dispatched, source: string): void =>
     expect(() => {
-      const { actual, expected } = tracked(batch, source);
+      const { actual, expected } = tracked(dispatch, source);
       expect(actual).toEqual(expected);
     }).toThrow();
+
+  test.each([
+    ['a guard that knows no rows', 'row - tw_row$p < tw_rows$p && ', ''],
+    ['a place that counts rows from the first matrix', 'tw_base$p = tw_slots.row$p * tw_slots.columns$p + ', 'tw_base$p = '],
+    ['a place that takes the output for the chunk', 'place = index - row * tw_gap$p - tw_base$p;', 'place = index - tw_base$p;'],
+  ] as const)('columns of a batch: %s', (_, from, to) => isWrong(batch, broken(SHADERS.outputSpace, from, to)));
+
+  test.each([
+    ['rows', 'a base that stays the first', 'base = select(base, tw_base$p, along >= tw_from$p);', ''],
+    ['columns', 'a base that stays the first', 'base = select(base, tw_base$p, along >= tw_from$p);', ''],
+    ['columns', 'a gap that stays the first', 'gap = select(gap, tw_gap$p, along >= tw_from$p);', ''],
+    ['rows', 'a chunk that begins an element late', 'begin = select(begin, tw_from$p, along >= tw_from$p);', 'begin = select(begin, tw_from$p, along > tw_from$p);'],
+    ['columns', 'a chunk that begins an element late', 'begin = select(begin, tw_from$p, along >= tw_from$p);', 'begin = select(begin, tw_from$p, along > tw_from$p);'],
+    ['rows', 'chunks that begin where rows do', 'tw_from$p = tw_base$p;', 'tw_from$p = tw_slots.row$p;'],
+    ['columns', 'chunks that begin at their first row', 'tw_from$p = tw_slots.column$p;', 'tw_from$p = tw_slots.row$p;'],
+  ] as const)('chunks of %s in order: %s', (cut, _, from, to) => {
+    const order = orderOf(cut === 'rows' ? [3, 0, 5] : [3, 0], 2);
+    isWrong({ name: 'gemm-register', cut, op: 'mixed', where: 'ordered', chunks: ORDERED[cut], order }, broken(SHADERS.outputSpace, from, to));
+  });
+
+  test('whole rows: a guard that takes a row for an element', () => {
+    const dispatch: Dispatched = { name: 'gemm-register', cut: 'rows', op: 'mixed', where: 'masked', chunks: CHUNKS.rows, order: orderOf([2, 0, 1], 2) };
+    isWrong(dispatch, broken(SHADERS.outputSpace, 'tw_size$p = tw_slots.rows$p * TW_PITCH;', 'tw_size$p = tw_slots.rows$p;'));
   });
 });

@@ -1,13 +1,14 @@
 // The near-memory unit: applies arrived pieces to a chunk's memory by op-and-store, and counts the elements that
 // landed, per piece, like a GEMM's stores. The op bit says whether this is the first update of the piece (a plain
-// store) or a later one (add). One workgroup per item. Runs are as in transfer.wgsl, and so are how they are walked and SLOTS.
+// store) or a later one (add). One workgroup per item, which is a piece, or several of one run each that lie one behind
+// the other. Runs are as in transfer.wgsl, and so are how they are walked and SLOTS.
 
 struct Item {
   first_run: u32,
   runs: u32,
   landing: u32, // first element of the item in the landing buffer
-  counter: u32, // of the piece
-  update: u32,  // op bit: 0 store, 1 add
+  counter: u32, // of the piece, of several the first
+  update: u32,  // op bit: 0 store, 1 add; + 2 where each run is a piece
   slot: u32,    // chunk memory
 }
 
@@ -33,6 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let index = group.x + groups.x * group.y;
   if (index >= arrayLength(&items)) { return; }
   let item = items[index];
+  let adds = (item.update & 1u) != 0u;
   var landed = 0u;
 //@repeat p SLOTS
 //@if SLOTS > 1
@@ -51,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
           var b = landing[at + run.length];
           var c = landing[at + 2u * run.length];
           var d = landing[at + 3u * run.length];
-          if (item.update != 0u) {
+          if (adds) {
             a = memory$p[to] + a;
             b = memory$p[to + run.stride] + b;
             c = memory$p[to + 2u * run.stride] + c;
@@ -67,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
         for (; left > 0u; left--) {
           var value = landing[at];
-          if (item.update != 0u) { value = memory$p[to] + value; }
+          if (adds) { value = memory$p[to] + value; }
           memory$p[to] = value;
           landed++;
           at += run.length;
@@ -75,6 +77,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         }
       }
       first += run.length * run.count;
+      if (item.update >= 2u && landed != 0u) {
+        atomicAdd(&counters[item.counter + r - item.first_run], landed);
+        landed = 0u;
+      }
     }
   }
 //@end

@@ -16,6 +16,9 @@ import { chunkBuffer, type DeviceMemory } from './memory.ts';
 import { bySender, type Arrival } from './timetable.ts';
 import { TrackedGemm, type Dispatched } from './tracked-gemm.ts';
 
+/** Elements from which on a workgroup is not mostly its own cost, where a processor runs it. */
+const WORTH_A_WORKGROUP = 4096;
+
 /** Blocks of one chunk from one device to another. */
 interface List {
   readonly blocks: readonly Arrival[];
@@ -166,18 +169,27 @@ export class EpochEncoder {
     return buffer;
   }
 
-  /** One record per existing piece of the blocks, packed in the landing buffer in this order. @returns how many */
+  /** Records of the blocks' existing pieces, packed in the landing buffer in this order, where a workgroup costs more than a small piece several in one. @returns how many */
   #items({ blocks, landing: link, counters, updateOf }: List, slot: number): number {
-    const { tiling } = this.plan;
+    const { tiling: { blockParts, pieceElements, wavefronts } } = this.plan;
     const { pieceRuns } = this.memory;
     const [linkBase, counterBase] = [link, counters].map((range) => (range === null ? 0 : boundFrom(range, this.slots > 1).base));
+    const worth = areTogether(this.gpu) ? WORTH_A_WORKGROUP : 1;
+    const opOf = (piece: number): number => updateOf(Math.floor(piece / wavefronts));
+    const isOneRun = (piece: number): boolean => pieceRuns[piece + 1] - pieceRuns[piece] === 1;
     let count = 0;
     for (const { block, landing } of blocks) {
       let at = linkBase + landing;
-      for (let piece = tiling.blockParts[block] * tiling.wavefronts; piece < tiling.blockParts[block + 1] * tiling.wavefronts; piece++) {
-        if (tiling.pieceElements[piece] === 0) continue;
-        this.#records.add(ITEM, { first_run: pieceRuns[piece], runs: pieceRuns[piece + 1] - pieceRuns[piece], landing: at, counter: counterBase + piece, update: updateOf(Math.floor(piece / tiling.wavefronts)), slot });
-        at += tiling.pieceElements[piece];
+      const end = blockParts[block + 1] * wavefronts;
+      for (let piece = blockParts[block] * wavefronts, next = piece; piece < end; piece = next) {
+        let elements = pieceElements[next++];
+        if (elements === 0) continue;
+        // Counters are found by run, and an item has one op.
+        const joins = (other: number): boolean => counters === null || (isOneRun(piece) && isOneRun(other) && opOf(other) === opOf(piece));
+        while (next < end && elements < worth && joins(next)) elements += pieceElements[next++];
+        const byRun = counters !== null && next > piece + 1 ? 2 : 0;
+        this.#records.add(ITEM, { first_run: pieceRuns[piece], runs: pieceRuns[next] - pieceRuns[piece], landing: at, counter: counterBase + piece, update: opOf(piece) + byRun, slot });
+        at += elements;
         count++;
       }
     }

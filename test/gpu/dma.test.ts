@@ -76,6 +76,29 @@ for (const order of ORDERS)
     expect(after.counters).toEqual(counted);
   });
 
+for (const op of [0, 1])
+  gpuTest(`the near-memory unit ${['stores', 'adds'][op]} several pieces of one run each in one item, and counts each by itself`, async (page) => {
+    // Longer than a workgroup, as long as one, shorter; the first run is another item's.
+    const runs = [[0, 3], [4, 19, 3, 20], [70, 16], [90, 5]] as const;
+    const input = Array.from({ length: 90 }, (_, at) => 1000 + at);
+    const output = Array.from({ length: 100 }, (_, at) => at + 0.5);
+    const expected = [...output];
+    let landing = 2;
+    const move = ([start, length, count = 1, stride = 0]: readonly number[], op: number): void => {
+      for (let at = 0; at < length! * count; at++, landing++) {
+        const to = start! + Math.floor(at / length!) * stride + (at % length!);
+        expected[to] = input[landing]! + (op === 1 ? output[to]! : 0);
+      }
+    };
+    for (const run of runs.slice(1)) move(run, op);
+    landing = 85;
+    move(runs[0], 1 - op);
+    const items = [{ first_run: 1, runs: 3, landing: 2, counter: 1, update: op + 2 }, { first_run: 0, runs: 1, landing: 85, counter: 4, update: 1 - op }];
+    const after = await page.evaluate((job) => window.tilewireTest.dma('nmc', job), { runs, items, input, output, counters: [7, 7, 7, 7, 7, 7] });
+    expect(after.output).toEqual(expected);
+    expect(after.counters).toEqual([7, 7 + 57, 7 + 16, 7 + 5, 7 + 3, 7]);
+  });
+
 gpuTest('an update adds in f32, to what the memory holds, and a store overwrites a NaN', async (page) => {
   const items = [0, 1].map((update) => ({ first_run: update, runs: 1, landing: 2 * update, counter: 0, update }));
   // 2²⁴ + 1 is no f32; the poison survives an add, and a store removes it.

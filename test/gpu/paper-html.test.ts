@@ -1,25 +1,14 @@
 // The charts of `tilewire paper --html` are drawn from the file alone. (Here for the browser; nothing of it needs a GPU.)
 import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { expect } from 'vitest';
 import { paperHtml } from '../../src/report/paper-html.ts';
 import { report } from '../report/modelled-sample.ts';
+import { lookAtText } from './drawn.ts';
 import { gpuTest } from './page-client.ts';
 
 gpuTest('the charts are drawn, each bar and layer with its figure', async (page) => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'tilewire-test-'));
-  const drawn = await page.browser().newPage();
-  try {
-    const html = path.join(folder, 'paper.html');
-    fs.writeFileSync(html, paperHtml(report, fs.readFileSync(new URL('../../dist/paper-charts.js', import.meta.url), 'utf8')));
-    const errors: unknown[] = [];
-    const fetched: string[] = [];
-    drawn.on('pageerror', (error) => errors.push(error));
-    drawn.on('console', (message) => errors.push(message.text()));
-    drawn.on('request', (request) => fetched.push(request.url().slice(0, 5)));
-    await drawn.goto(pathToFileURL(html).href, { waitUntil: 'load' });
+  const charts = fs.readFileSync(new URL('../../dist/paper-charts.js', import.meta.url), 'utf8');
+  await lookAtText(page, paperHtml(report, charts), async (drawn) => {
     const titles = (id: string): Promise<string[]> => drawn.$$eval(`#${id} title`, (found) => found.map((title) => title.textContent!));
     // Three panels of one place: two bars and two lines each.
     expect(await titles('speedups-0')).toHaveLength(12);
@@ -33,9 +22,5 @@ gpuTest('the charts are drawn, each bar and layer with its figure', async (page)
     }));
     expect(scattered!.top + scattered!.height).toBeCloseTo(reads!.top, 0);
     expect(reads!.height).toBeCloseTo(2 * scattered!.height, 0);
-    expect({ errors, fetched: fetched.filter((url) => url !== 'file:' && url !== 'data:') }).toEqual({ errors: [], fetched: [] });
-  } finally {
-    await drawn.close();
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
+  });
 });

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import type { Page } from 'puppeteer';
 import { expect } from 'vitest';
 import { completeBindings } from '../../src/gpu/foreign.ts';
@@ -15,6 +15,7 @@ import { parseTile, resolveDraft, type SpecRequest } from '../../src/spec/resolv
 import type { KernelChoice, SpecDraft } from '../../src/spec/spec.ts';
 import { builtInCandidates, variedCandidates, type Candidate } from '../../src/tune/candidates.ts';
 import { nameOf, type Contest, type TilesReport } from '../../src/tune/tiles-report.ts';
+import { lookAt } from './drawn.ts';
 import { gpuTest } from './page-client.ts';
 
 const cli = fileURLToPath(new URL('../../dist/tilewire.js', import.meta.url));
@@ -150,24 +151,14 @@ gpuTest('the whole command, and the files that it writes; the maps are drawn fro
     const report = JSON.parse(fs.readFileSync(json!, 'utf8')) as TilesReport;
     expect(report.shapes.map(({ name, gemm, plain }) => [name, gemm, plain.candidates.length])).toEqual([['32x40x24', { m: 32, n: 40, k: 24 }, 2]]);
     expect(fs.readFileSync(csv!, 'utf8').split('\r\n')).toHaveLength(4);
-    const drawn = await page.browser().newPage();
-    try {
-      const errors: unknown[] = [];
-      const fetched: string[] = [];
-      drawn.on('pageerror', (error) => errors.push(error));
-      drawn.on('console', (message) => errors.push(message.text()));
-      drawn.on('request', (request) => fetched.push(request.url().slice(0, 5)));
-      await drawn.goto(pathToFileURL(html!).href, { waitUntil: 'load' });
+    await lookAt(page, html!, async (drawn) => {
       // Both tiles in one panel, the best of them framed and starred.
       expect(await drawn.$eval('#maps-0 .panel', (panel) => ({ cells: [...panel.querySelectorAll('rect > title')].map((title) => title.textContent!.split(':')[0]!), star: panel.textContent!.includes('★'), labels: ['tileM (rows of C)', 'tileN (columns of C)'].filter((label) => panel.textContent!.includes(label)) }))).toEqual({
         cells: expect.arrayContaining([expect.stringContaining('gemm-register ')]),
         star: true,
         labels: ['tileM (rows of C)', 'tileN (columns of C)'],
       });
-      expect({ errors, fetched: fetched.filter((url) => url !== 'file:' && url !== 'data:') }).toEqual({ errors: [], fetched: [] });
-    } finally {
-      await drawn.close();
-    }
+    });
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }

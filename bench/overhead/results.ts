@@ -8,15 +8,25 @@ export interface FastestResult {
   readonly gflops: number;
 }
 
+/** Of one workgroup at a k so small that it does little but store, by device. */
+export interface StoresAlone {
+  readonly k: number;
+  readonly plainMicroseconds: readonly number[];
+  readonly trackedMicroseconds: readonly number[];
+  /** 1 + the difference over a workgroup's time at the whole k. */
+  readonly ratio: Spread;
+}
+
 export interface TrackedShapeResult {
   readonly shape: string;
   readonly kernel: string;
   readonly axis: string;
   readonly sliceMs: number;
   readonly workgroups: number;
+  /** Median and interval over draws; `pairs` of all of them. */
   readonly ratio: Sampled;
-  /** Its median on each of the devices that the pairs are from. */
-  readonly instances: readonly number[];
+  readonly draws: readonly number[];
+  readonly stores: StoresAlone;
   readonly control: Control;
   readonly controls: readonly number[];
   /** How it grows: other ops, slots and tiles, fewer pairs. */

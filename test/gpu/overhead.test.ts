@@ -27,10 +27,18 @@ const shape = { m: 32, n: 256, k: 64 };
 const job = { ...shape, devices: 4, chunk: 'columns' as const, triggerTiles: 2 };
 const soon = (): number => Date.now() + 600_000;
 
-gpuTest('tracked over plain: as many ratios as pairs, of one kernel that did the same twice', async (page) => {
+gpuTest('tracked over plain: a ratio of each draw, of one kernel that did the same twice', async (page) => {
   await withBench(page);
-  const result = valueOf(await page.evaluate((of) => window.tilewireOverhead.tracked(of), { name: 'tiny', shape, axis: 'columns' as const, devices: 4, pairs: 12, fewPairs: 6, tiles: 1, deadline: soon() }));
-  expect(result.ratio).toMatchObject({ pairs: 12 });
+  const result = valueOf(await page.evaluate((of) => window.tilewireOverhead.tracked(of), { name: 'tiny', shape, axis: 'columns' as const, devices: 4, pairs: 4, storeDevices: 2, draws: 3, fewPairs: 6, tiles: 1, deadline: soon() }));
+  expect(result.draws).toHaveLength(3);
+  expect(result.ratio).toMatchObject({ median: result.draws.toSorted((one, other) => one - other)[1], pairs: 12 });
+  // A step of k is 1 deep at least.
+  expect(result.stores.k).toBeGreaterThanOrEqual(2);
+  expect(result.stores.k).toBeLessThan(shape.k);
+  expect(result.stores.plainMicroseconds).toHaveLength(2);
+  const shares = result.stores.plainMicroseconds.map((plain, at) => (result.stores.trackedMicroseconds[at]! - plain) / ((1000 * result.sliceMs) / result.workgroups));
+  expect(result.stores.ratio.upper).toBeCloseTo(1 + Math.max(...shares), 9);
+  expect(result.stores.ratio.lower).toBeCloseTo(1 + Math.min(...shares), 9);
   expect(result.ratio.lower).toBeLessThanOrEqual(result.ratio.median);
   expect(result.ratio.median).toBeLessThanOrEqual(result.ratio.upper);
   expect(result.ratio.median).toBeGreaterThan(0);

@@ -92,6 +92,8 @@ export interface ScalingRow {
   readonly areSteps: boolean;
   readonly own: Spread;
   readonly best: Spread;
+  /** Of each device that it was measured on, the median of `own`; null where one stands for all. */
+  readonly draws: readonly number[] | null;
   readonly pairs: number;
   readonly control: Control;
   readonly breakdown: Breakdown;

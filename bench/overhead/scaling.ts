@@ -12,12 +12,16 @@ import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from '.
 import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
 import type { ScalingRow, StagesRow, Straddling } from './results.ts';
-import { controlled, median, spreadOf } from './statistics.ts';
+import { controlled, isOff, median, spreadOf, type Control, type Spread } from './statistics.ts';
 import { tournament, type Ranked } from './tournament.ts';
-import { unitsOf } from './units.ts';
+import { onFreshDevice } from './tracked-bench.ts';
+import { unitsOf, type WholeRun } from './units.ts';
 
 export interface ScalingJob extends FusedJob {
+  /** At least, where there is time. */
   readonly pairs: number;
+  /** Devices of their own on which the chosen tile is measured at most, some steps on each; 1: whole runs on one. */
+  readonly draws: number;
   /** Epoch milliseconds at which it should be done: it takes fewer candidates and pairs for that. */
   readonly deadline: number;
   /** Epoch milliseconds at which it must be done, or not be begun. */
@@ -32,6 +36,8 @@ const MOST_UNITS = 64;
 const LANES = 4;
 /** Units by which tiles are compared. */
 const FEW = 5;
+/** Steps of a run on each of several devices. */
+const STEPS_OF_A_DRAW = 16;
 
 /** The fastest plain kernels of a shape, found once and looked at again at every k. */
 export async function plainRanking(gpu: Gpu, job: FusedJob, isTimeLeft: () => boolean, among?: readonly BuiltIn[]): Promise<readonly Ranked[]> {
@@ -58,48 +64,89 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
     candidates.push({ name: nameOf(choice), ratio: leastOverLeast(run), straddling: straddling.tiles / straddling.of, choice });
   }
   const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
-  return withPrepared(gpu, job, best.choice, [best.choice, fastest.choice], async (prepared, plain, clock) => {
-    const whole = await timedWhole(prepared, { mode: MODES[0] });
-    // One unit a step where there are many devices; parts of steps where there are few.
-    const count = job.devices >= MOST_UNITS / 2 ? job.devices : Math.min(MOST_UNITS, prepared.epochs);
-    const { starts, areSteps } = unitsOf(prepared.plan, count);
-    const units = starts.length - 1;
-    const { value, control } = await controlled(
-      async () => {
-        const runs: PairedRun[] = [];
-        for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || Date.now() + whole.wallMs * (1 + plain.length) < job.deadline); run++)
-          runs.push(await pairedRun(prepared, { mode: MODES[0], plain, clock, units: count, share: job.devices / units, phase: (run % 2) as 0 | 1 }));
-        return { runs, control: median(runs.flatMap((run) => run.control)) };
-      },
-      () => Date.now() + whole.wallMs * (1 + plain.length) * Math.ceil(job.pairs / units) < job.deadline,
+  const { whole, runs, units, areSteps, straddling, control } = await measured(gpu, job, best.choice, fastest.choice);
+  const pairs = runs.flatMap((run) => run.pairs);
+  const ratio = (kernel: number): Spread => spreadOf(job.draws > 1 ? runs.map((run) => median(ratiosOf(run, kernel))) : runs.flatMap((run) => ratiosOf(run, kernel)));
+  const row: ScalingRow = {
+    devices: job.devices,
+    chunk: job.chunk,
+    fused: nameOf(best.choice),
+    tile: sizeOf(best.choice.tile),
+    plainBest: nameOf(fastest.choice),
+    units,
+    areSteps,
+    own: withWholes(ratio(0), [whole], runs, units, 0),
+    best: withWholes(ratio(1), [whole], runs, units, 1),
+    draws: job.draws > 1 ? runs.map((run) => median(ratiosOf(run, 0))) : null,
+    pairs: pairs.length,
+    control,
+    breakdown: breakdownOf(pairs, 0),
+    setUpMs: whole.setUpMs,
+    drainMs: whole.drainMs,
+    wholeMs: whole.wallMs,
+    straddling,
+    candidates: candidates.map(({ name, ratio: of, straddling: share }) => ({ name, ratio: of, straddling: share })),
+    hostMicrosecondsPerTrigger: perTrigger(runs),
+  };
+  say(`${job.devices} devices, chunks by ${job.chunk}: ${row.fused}, ${row.own.median.toFixed(3)} of its own plain parts, ${row.best.median.toFixed(3)} of the best tile's, ${row.pairs} pairs${row.draws === null ? '' : ` on ${row.draws.length} devices`} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+  return row;
+}
+
+const ratiosOf = ({ pairs }: PairedRun, kernel: number): number[] => pairs.map(({ unit, plainMs }) => unit.ms / plainMs[kernel]);
+
+interface Measured {
+  readonly whole: WholeRun;
+  readonly runs: readonly PairedRun[];
+  /** Of a whole run. */
+  readonly units: number;
+  readonly areSteps: boolean;
+  readonly straddling: Straddling;
+  readonly control: Control;
+}
+
+/** The chosen tile: pairs of whole runs on this device; or pairs of some steps on each of several, as compilations of one text differ by more than pairs do. */
+async function measured(gpu: Gpu, job: ScalingJob, choice: BuiltIn, reference: BuiltIn): Promise<Measured> {
+  const plainChoices = [choice, reference];
+  if (job.draws === 1)
+    return withPrepared(gpu, job, choice, plainChoices, async (prepared, plain, clock) => {
+      const whole = await timedWhole(prepared, { mode: MODES[0] });
+      // One unit a step where there are many devices; parts of steps where there are few.
+      const count = job.devices >= MOST_UNITS / 2 ? job.devices : Math.min(MOST_UNITS, prepared.epochs);
+      const { starts, areSteps } = unitsOf(prepared.plan, count);
+      const units = starts.length - 1;
+      const { value, control } = await controlled(
+        async () => {
+          const runs: PairedRun[] = [];
+          for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || Date.now() + whole.wallMs * (1 + plain.length) < job.deadline); run++)
+            runs.push(await pairedRun(prepared, { mode: MODES[0], plain, clock, units: count, share: job.devices / units, phase: (run % 2) as 0 | 1 }));
+          return { runs, control: median(runs.flatMap((run) => run.control)) };
+        },
+        () => Date.now() + whole.wallMs * (1 + plain.length) * Math.ceil(job.pairs / units) < job.deadline,
+      );
+      return { whole, runs: value.runs, units, areSteps, straddling: straddlingOf(prepared), control };
+    });
+  const runs: PairedRun[] = [];
+  let common: Omit<Measured, 'runs' | 'control'> | undefined;
+  let lastMs = 0;
+  const isTimeLeft = (): boolean => Date.now() + lastMs < (runs.flatMap(({ pairs }) => pairs).length < job.pairs ? job.hardDeadline : job.deadline);
+  while (runs.length === 0 || (runs.length < job.draws && isTimeLeft())) {
+    const started = Date.now();
+    await onFreshDevice((fresh) =>
+      withPrepared(fresh, job, choice, plainChoices, async (prepared, plain, clock) => {
+        const steps = Math.min(STEPS_OF_A_DRAW, job.devices);
+        const stages = Math.ceil((steps * prepared.epochs) / job.devices);
+        // Memory that nothing has touched yet costs its first user.
+        if (common === undefined) common = { whole: await timedWhole(prepared, { mode: MODES[0] }), units: job.devices, areSteps: unitsOf(prepared.plan, job.devices).areSteps, straddling: straddlingOf(prepared) };
+        else await prepared.run({ mode: MODES[0], stages });
+        const run = await pairedRun(prepared, { mode: MODES[0], stages, plain, clock, units: steps, share: 1, phase: (runs.length % 2) as 0 | 1 });
+        // As of a whole run.
+        runs.push({ ...run, idleMs: (run.idleMs * job.devices) / steps });
+      }),
     );
-    const { runs } = value;
-    const pairs = runs.flatMap((run) => run.pairs);
-    const last = plain.length - 1;
-    const ratio = (kernel: number): ReturnType<typeof spreadOf> => spreadOf(pairs.map(({ unit, plainMs }) => unit.ms / plainMs[kernel]));
-    const row: ScalingRow = {
-      devices: job.devices,
-      chunk: job.chunk,
-      fused: nameOf(best.choice),
-      tile: sizeOf(best.choice.tile),
-      plainBest: nameOf(fastest.choice),
-      units,
-      areSteps,
-      own: withWholes(ratio(0), [whole], runs, units, 0),
-      best: withWholes(ratio(last), [whole], runs, units, last),
-      pairs: pairs.length,
-      control,
-      breakdown: breakdownOf(pairs, 0),
-      setUpMs: whole.setUpMs,
-      drainMs: whole.drainMs,
-      wholeMs: whole.wallMs,
-      straddling: straddlingOf(prepared),
-      candidates: candidates.map(({ name, ratio: of, straddling }) => ({ name, ratio: of, straddling })),
-      hostMicrosecondsPerTrigger: perTrigger(runs),
-    };
-    say(`${job.devices} devices, chunks by ${job.chunk}: ${row.fused}, ${row.own.median.toFixed(3)} of its own plain parts, ${row.best.median.toFixed(3)} of the best tile's, ${row.pairs} pairs in ${((Date.now() - started) / 1000).toFixed(0)} s`);
-    return row;
-  });
+    lastMs = Date.now() - started;
+  }
+  const controlRatio = median(runs.flatMap((run) => run.control));
+  return { ...common!, runs, control: { median: controlRatio, failed: isOff(controlRatio) } };
 }
 
 /** Fused over plain parts by stages per step, in the first steps of a run. */

@@ -79,15 +79,16 @@ function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTile
 function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[]): string[] {
   return [
     'how it grows: fused over plain parts at the tile with the best fused time; own: plain parts with that kernel and tile on the whole matrix, best: with the fastest plain kernel and tile.',
-    '  Set-up and drain from one whole run each. straddle: tiles that store to more than one chunk; extra: FLOPs of those that run again',
+    '  Set-up and drain from one whole run each; at 64 devices some steps on each of several GPU devices that compile anew. straddle: tiles that store to more than one chunk; extra: FLOPs of those that run again',
     '  devices chunks   fused kernel and tile           own [95 %]              best [95 %]             pairs  GEMM   moved   idle   straddle    extra  µs/trigger',
     ...rows.flatMap((row) => {
-      const { devices, chunk, own, best, control, breakdown: { gemm, moved, idle }, straddling, candidates } = row;
+      const { devices, chunk, own, best, draws, control, breakdown: { gemm, moved, idle }, straddling, candidates } = row;
       const bar = devices === BAR_DEVICES ? BARS[chunk as 'rows' | 'columns'] : null;
       const whole = candidates.filter((one) => one.straddling === 0).toSorted((one, other) => one.ratio - other.ratio)[0];
       return [
         `  ${String(devices).padStart(7)} ${chunk.padEnd(8)} ${row.fused.padEnd(30)} ${interval(own).padEnd(23)} ${interval(best).padEnd(23)} ${String(row.pairs).padStart(5)}  ${gemm.toFixed(3)}  ${moved === null ? '  –  ' : moved.toFixed(2).padStart(5)}  ${percent(idle).padStart(6)}  ${`${straddling.tiles}/${straddling.of}`.padStart(9)}  ${percent(straddling.extraFlops).padStart(6)}  ${row.hostMicrosecondsPerTrigger?.toFixed(1) ?? '–'}`,
         ...(bar === null ? [] : [`          bar ≤ ${bar} (own): ${verdict(verdictOf(own, own.median, bar, control.failed), own)}, upper end ${own.upper.toFixed(3)}; ${controlText(control)}`]),
+        ...(draws === null ? [] : [`          own by device, sorted: ${draws.toSorted((one, other) => one - other).map((one) => one.toFixed(3)).join(' ')}; the interval is of these`]),
         ...[own, best].filter(({ median }) => isQuirk(median)).map((of) => `          ${quirkText(of)}`),
         `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
       ];

@@ -28,7 +28,7 @@ export interface TrackedBenchJob {
   readonly deadline: number;
 }
 
-async function onFreshDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
+export async function onFreshDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
   const gpu = await Gpu.open(navigator.gpu);
   try {
     return await work(gpu);

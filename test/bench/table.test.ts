@@ -18,7 +18,7 @@ const fused: FusedResult = {
   candidates: [], modes: [mode('host', 1.05), mode('device', 1.09)], memory: { peakMemoryRatio: 1.2, peakBytes: 4e8 }, checkOverFused: null, checkNote: 'a run\'s report does not time it',
 };
 const row = (devices: number, chunk: string, median: number): ScalingRow => ({
-  devices, chunk, fused: 'gemm-register 16x28x2', tile: '16x28x2', plainBest: 'gemm-register 32x64x2', units: 64, areSteps: true, own: { median, lower: median, upper: median + 0.02 }, best: { median: median + 0.1, lower: 1, upper: 2 }, pairs: 128,
+  devices, chunk, fused: 'gemm-register 16x28x2', tile: '16x28x2', plainBest: 'gemm-register 32x64x2', units: 64, areSteps: true, own: { median, lower: median, upper: median + 0.02 }, best: { median: median + 0.1, lower: 1, upper: 2 }, draws: devices === 64 ? [median + 0.05, median - 0.05] : null, pairs: 128,
   control: good, breakdown, setUpMs: 1, drainMs: 2, wholeMs: 5000, straddling: { tiles: 64, of: 128, mostChunks: 4, extraFlops: 0 },
   candidates: [{ name: 'gemm-register 4x28x2', ratio: 1.9, straddling: 0 }, { name: 'gemm-register 16x28x2', ratio: 1.3, straddling: 0.5 }], hostMicrosecondsPerTrigger: 55,
 });
@@ -60,8 +60,9 @@ test('the faster mode is held against 1.06, the other against the faster', () =>
 test('64 devices have their bars, and what straddlers cost is told', () => {
   const text = tableOf({ ...nothing, scaling: [row(8, 'rows', 1.5), row(64, 'columns', 1.21), row(64, 'rows', 1.39)], stages: [{ stagesPerStep: 8, stageTiles: 19, ratio: { median: 1.1, lower: 1, upper: 1.2, pairs: 4 } }], missing: ['2 devices: no time left'] });
   expect(text.filter((line) => line.includes('bar ≤'))).toEqual([expect.stringMatching(/≤ 1\.2 \(own\): not met/), expect.stringMatching(/≤ 1\.4 \(own\): met/)]);
-  expect(text.join('\n')).toMatch(/64\/128 .*\n.*\n.*without straddlers gemm-register 4x28x2 1\.900/);
+  expect(text.join('\n')).toMatch(/64\/128 .*\n.*\n.*\n.*without straddlers gemm-register 4x28x2 1\.900/);
   expect(text.join('\n')).toContain('8 stages per step (19 tiles)');
+  expect(text.join('\n')).toContain('own by device, sorted: 1.160 1.260; ');
   expect(text.at(-1)).toBe('not measured: 2 devices: no time left');
 });
 

@@ -37,7 +37,7 @@ const LANES = 4;
 /** Units by which tiles are compared. */
 const FEW = 5;
 /** Steps of a run on each of several devices. */
-const STEPS_OF_A_DRAW = 16;
+const STEPS_OF_A_DRAW = 34;
 
 /** The fastest plain kernels of a shape, found once and looked at again at every k. */
 export async function plainRanking(gpu: Gpu, job: FusedJob, isTimeLeft: () => boolean, among?: readonly BuiltIn[]): Promise<readonly Ranked[]> {

@@ -3,13 +3,14 @@
 import { bug, TilewireError } from '../../src/errors.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
-import { Arena, Gpu } from '../../src/gpu/gpu.ts';
+import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
 import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { Spec } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 import { candidatesFor, nameOf, type BuiltIn } from './candidates.ts';
 import { PassClock } from './clock.ts';
+import { onFreshDevice } from './fresh.ts';
 import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
 import type { Work } from './parts.ts';
 import { MODES, type TriggerMode } from './prepared.ts';
@@ -196,16 +197,13 @@ async function fewSteps(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: Bui
 }
 
 /** A checked run on a GPU device of its own: what its buffers took at the peak. */
-async function memoryOf({ adapter }: Gpu, job: FusedJob, { name, tile }: BuiltIn): Promise<NonNullable<FusedResult['memory']>> {
-  const gpu = await Gpu.open(navigator.gpu);
-  try {
+function memoryOf({ adapter }: Gpu, job: FusedJob, { name, tile }: BuiltIn): Promise<NonNullable<FusedResult['memory']>> {
+  return onFreshDevice(async (gpu) => {
     const spec = await resolveSpec({ ...job, kernelName: name, tile });
     const { report } = await runSpec(gpu, spec, { baseline: false, memoryLimit: MEMORY_LIMIT, isSerial: adapter.info.isFallbackAdapter });
     if (report.failures.length > 0) throw bug('the run is wrong', { lines: report.failures.map(({ message }) => message) });
     return { peakBytes: gpu.memory.peak, peakMemoryRatio: gpu.memory.peak / leastBytes(spec) };
-  } finally {
-    gpu.device.destroy();
-  }
+  });
 }
 
 /** Operands, and an m × n output of every device. */

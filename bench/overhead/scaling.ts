@@ -8,13 +8,13 @@ import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
 import { PassClock } from './clock.ts';
+import { onFreshDevice } from './fresh.ts';
 import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
 import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
 import type { ScalingRow, StagesRow, Straddling } from './results.ts';
 import { controlled, isOff, median, spreadOf, type Control, type Spread } from './statistics.ts';
 import { tournament, type Ranked } from './tournament.ts';
-import { onFreshDevice } from './tracked-bench.ts';
 import { unitsOf, type WholeRun } from './units.ts';
 
 export interface ScalingJob extends FusedJob {

@@ -40,15 +40,12 @@ function trackedLines(shapes: readonly TrackedShapeResult[]): string[] {
   ];
 }
 
-/**
- * By the draws, where their interval is on one side of the bar. Where it is not, compilations differ by more than what is asked for: then by
- * what the stores, which are all that tracking changes, take at a k that leaves little else; if the draws do not say otherwise.
- */
+/** By the draws. Where these leave it open, as compilations differ by more than is asked for, also what the stores say, which are all that tracking changes. */
 function trackedVerdict(ratio: Spread, stores: Spread, control: Control): string {
   const byDraws = verdictOf(ratio, ratio.upper, BARS.tracked, control.failed);
   if (byDraws !== 'not met' || ratio.lower > BARS.tracked) return verdict(byDraws, ratio);
   const agree = stores.upper >= ratio.lower && stores.lower <= ratio.upper;
-  return `open by the draws, which scatter more than that; by the stores alone ${agree ? met(stores.upper <= BARS.tracked) : 'not met: they contradict the draws'}`;
+  return `not met: left open by draws that scatter more than that; the stores alone ${agree ? `are ${stores.upper <= BARS.tracked ? 'below' : 'not below'} it` : 'contradict the draws'}`;
 }
 
 function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns, candidates, modes, memory, checkOverFused, checkNote }: FusedResult): string[] {

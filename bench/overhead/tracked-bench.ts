@@ -1,8 +1,9 @@
 // Tracked over plain for one shape: the fastest kernel and tile found first; then as many compilations of both forms as there is time for;
 // then how it grows with slots and tiles, with fewer pairs.
-import { Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { ChunkAxis, GemmShape } from '../../src/spec/spec.ts';
 import { candidatesFor, nameOf } from './candidates.ts';
+import { onFreshDevice } from './fresh.ts';
 import type { Say } from './fused.ts';
 import type { StoresAlone, TrackedShapeResult } from './results.ts';
 import { controlled, median, PAIRS, spreadOf, type Sampled } from './statistics.ts';
@@ -26,15 +27,6 @@ export interface TrackedBenchJob {
   readonly tiles?: number;
   /** Epoch milliseconds at which it must be done. */
   readonly deadline: number;
-}
-
-export async function onFreshDevice<T>(work: (gpu: Gpu) => Promise<T>): Promise<T> {
-  const gpu = await Gpu.open(navigator.gpu);
-  try {
-    return await work(gpu);
-  } finally {
-    gpu.device.destroy();
-  }
 }
 
 interface Draws {

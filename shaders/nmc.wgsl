@@ -34,6 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let index = group.x + groups.x * group.y;
   if (index >= arrayLength(&items)) { return; }
   let item = items[index];
+  if (item.runs == 0u) { return; }
   let adds = (item.update & 1u) != 0u;
   var landed = 0u;
 //@repeat p SLOTS
@@ -42,44 +43,54 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 //@end
   {
     var first = item.landing;
-    for (var r = item.first_run; r < item.first_run + item.runs; r++) {
+    var r = item.first_run;
+    loop {
       let run = runs[r];
-      for (var e = lane; e < run.length; e += LANES) {
-        var at = first + e;
-        var to = run.start + e;
-        var left = run.count;
-        for (; left >= 4u; left -= 4u) {
-          var a = landing[at];
-          var b = landing[at + run.length];
-          var c = landing[at + 2u * run.length];
-          var d = landing[at + 3u * run.length];
-          if (adds) {
-            a = memory$p[to] + a;
-            b = memory$p[to + run.stride] + b;
-            c = memory$p[to + 2u * run.stride] + c;
-            d = memory$p[to + 3u * run.stride] + d;
+      let end0 = 0u;
+      let end1 = run.count - run.count % 4u;
+      let end2 = run.count;
+//@repeat rest 2
+      if (end$rest < end$(rest + 1)) {
+        var e = lane;
+        loop {
+          if (e < run.length) {
+            var s = end$rest;
+            loop {
+              let source = first + e + s * run.length;
+              let place = run.start + e + s * run.stride;
+//@repeat i 4 - 3 * $rest
+              var x$i = landing[source + $(i)u * run.length];
+//@end
+              if (adds) {
+//@repeat i 4 - 3 * $rest
+                x$i = memory$p[place + $(i)u * run.stride] + x$i;
+//@end
+              }
+//@repeat i 4 - 3 * $rest
+              memory$p[place + $(i)u * run.stride] = x$i;
+//@end
+              continuing {
+                s += $(4 - 3 * rest)u;
+                break if s >= end$(rest + 1);
+              }
+            }
+            landed += end$(rest + 1) - end$rest;
           }
-          memory$p[to] = a;
-          memory$p[to + run.stride] = b;
-          memory$p[to + 2u * run.stride] = c;
-          memory$p[to + 3u * run.stride] = d;
-          landed += 4u;
-          at += 4u * run.length;
-          to += 4u * run.stride;
-        }
-        for (; left > 0u; left--) {
-          var value = landing[at];
-          if (adds) { value = memory$p[to] + value; }
-          memory$p[to] = value;
-          landed++;
-          at += run.length;
-          to += run.stride;
+          continuing {
+            e += LANES;
+            break if e >= run.length;
+          }
         }
       }
+//@end
       first += run.length * run.count;
       if (item.update >= 2u && landed != 0u) {
         atomicAdd(&counters[item.counter + r - item.first_run], landed);
         landed = 0u;
+      }
+      continuing {
+        r++;
+        break if r >= item.first_run + item.runs;
       }
     }
   }

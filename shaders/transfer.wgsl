@@ -2,7 +2,8 @@
 // densely, one workgroup per item. The landing place of an item is where the near-memory unit will look for it.
 // SLOTS chunk memories are bound at a time, of as many devices.
 // A run is `count` stretches of `length` elements, `stride` apart. A lane keeps its place in the stretch and walks over
-// them, four at a time: a turn of a loop costs a software adapter more than a load.
+// them, four at a time, then the rest one by one: a turn of a loop costs a software adapter more than a load. Loops ask
+// at their end: one that asks at its head has its body run once more by a software adapter, for no lane at all.
 
 struct Item {
   first_run: u32,
@@ -34,37 +35,52 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let index = group.x + groups.x * group.y;
   if (index >= arrayLength(&items)) { return; }
   let item = items[index];
+  if (item.runs == 0u) { return; }
 //@repeat p SLOTS
 //@if SLOTS > 1
   if (item.slot == $(p)u)
 //@end
   {
     var first = item.landing;
-    for (var r = item.first_run; r < item.first_run + item.runs; r++) {
+    var r = item.first_run;
+    loop {
       let run = runs[r];
-      for (var e = lane; e < run.length; e += LANES) {
-        var at = run.start + e;
-        var to = first + e;
-        var left = run.count;
-        for (; left >= 4u; left -= 4u) {
-          let a = source$p[at];
-          let b = source$p[at + run.stride];
-          let c = source$p[at + 2u * run.stride];
-          let d = source$p[at + 3u * run.stride];
-          landing[to] = a;
-          landing[to + run.length] = b;
-          landing[to + 2u * run.length] = c;
-          landing[to + 3u * run.length] = d;
-          at += 4u * run.stride;
-          to += 4u * run.length;
-        }
-        for (; left > 0u; left--) {
-          landing[to] = source$p[at];
-          at += run.stride;
-          to += run.length;
+      let end0 = 0u;
+      let end1 = run.count - run.count % 4u;
+      let end2 = run.count;
+//@repeat rest 2
+      if (end$rest < end$(rest + 1)) {
+        var e = lane;
+        loop {
+          if (e < run.length) {
+            var s = end$rest;
+            loop {
+              let source = run.start + e + s * run.stride;
+              let place = first + e + s * run.length;
+//@repeat i 4 - 3 * $rest
+              let x$i = source$p[source + $(i)u * run.stride];
+//@end
+//@repeat i 4 - 3 * $rest
+              landing[place + $(i)u * run.length] = x$i;
+//@end
+              continuing {
+                s += $(4 - 3 * rest)u;
+                break if s >= end$(rest + 1);
+              }
+            }
+          }
+          continuing {
+            e += LANES;
+            break if e >= run.length;
+          }
         }
       }
+//@end
       first += run.length * run.count;
+      continuing {
+        r++;
+        break if r >= item.first_run + item.runs;
+      }
     }
   }
 //@end

@@ -8,8 +8,8 @@ import { specialise } from './specialise.ts';
 const LANES = { software: 16, hardware: 32 } as const;
 /** Buffers that the near-memory unit binds besides chunk memories; transfers bind one less. */
 const OTHERS = 4;
-/** More devices than this a dispatch save nothing that can be measured. */
-const MOST_SLOTS = 6;
+/** On SwiftShader more save nothing that can be measured: each item runs the code of every slot once, masked. */
+const MOST_SLOTS = 3;
 
 export interface DmaKernels {
   readonly transfer: Kernel;

@@ -34,7 +34,7 @@ describe('transfer', () => {
   });
 
   test('red: two invocations that write one place, and a run that is not packed behind the one before', () => {
-    expect(transfer(broken(SHADERS.transfer, 'var to = first + e;', 'var to = first + e / 2u;')).found.races.length).toBeGreaterThan(0);
+    expect(transfer(broken(SHADERS.transfer, 'let place = first + e ', 'let place = first + e / 2u ')).found.races.length).toBeGreaterThan(0);
     const { landing, expected } = transfer(broken(SHADERS.transfer, 'first += run.length * run.count;', 'first += 2u;'));
     expect(landing).not.toEqual(expected);
   });
@@ -65,8 +65,8 @@ describe('nmc', () => {
   });
 
   test('red: two invocations that update one place, and a count that is not that of the elements', () => {
-    expect(nmc(broken(SHADERS.nmc, 'var to = run.start + e;', 'var to = run.start + e / 2u;'), [1, 1]).found.races.length).toBeGreaterThan(0);
-    expect(nmc(broken(SHADERS.nmc, 'landed++;', 'landed = 1u;'), [1, 1]).counters).not.toEqual([5, 38, 5, 216]);
+    expect(nmc(broken(SHADERS.nmc, 'let place = run.start + e ', 'let place = run.start + e / 2u '), [1, 1]).found.races.length).toBeGreaterThan(0);
+    expect(nmc(broken(SHADERS.nmc, 'landed += ', 'landed = '), [1, 1]).counters).not.toEqual([5, 38, 5, 216]);
   });
 });
 

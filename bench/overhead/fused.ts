@@ -1,26 +1,27 @@
-// Fused over plain parts for one shape: the fastest plain kernel found first, the kernel and tile of the fused run chosen by the fused run itself,
-// whole runs for what is not in a unit, then pairs.
-import { bug, TilewireError } from '../../src/errors.ts';
+// Fused over plain parts for one shape: the fastest plain kernel found first, the kernel and tile of the fused run chosen by the fused run itself;
+// then pairs of whole runs on several devices, each of which compiles anew.
+import { bug } from '../../src/errors.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
-import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { Spec } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 import { candidatesFor, nameOf, type BuiltIn } from './candidates.ts';
-import { PassClock } from './clock.ts';
+import { drawnRuns, spreadOfDraws, withPrepared } from './drawn.ts';
 import { onFreshDevice } from './fresh.ts';
-import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
-import type { Work } from './parts.ts';
-import { MODES, type TriggerMode } from './prepared.ts';
+import { pairedRun, type FusedJob, type Pair, type PairedRun } from './paired.ts';
+import type { PlainParts, Work } from './parts.ts';
+import { MODES, type Prepared } from './prepared.ts';
 import type { Breakdown, FusedModeResult, FusedResult } from './results.ts';
-import { controlled, median, pairsWithin, spreadOf, TRIES, wholeOf, type Spread } from './statistics.ts';
+import { controlled, median, wholeOf, type Spread } from './statistics.ts';
 import { tournament, type Ranked } from './tournament.ts';
 import { idleOf, unitsOf, type WholeRun } from './units.ts';
 
 export interface FusedBenchJob extends FusedJob {
   readonly name: string;
+  /** Of each trigger mode: as many devices are drawn as make them. */
   readonly pairs: number;
   readonly wholeRuns: number;
   /** Tiles of each kernel to be tried at most. */
@@ -36,6 +37,8 @@ export type Say = (line: string) => void;
 const MEMORY_LIMIT = 4e9;
 /** Steps by which kernels and tiles of the fused run are compared. */
 const FEW = 3;
+/** Of the time that is left before the pairs, what the run of {@link checkOverFused} may take. */
+const CHECK_SHARE = 0.25;
 
 export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promise<FusedResult> {
   const left = (): number => job.deadline - Date.now();
@@ -48,68 +51,58 @@ export async function fusedBench(gpu: Gpu, job: FusedBenchJob, say: Say): Promis
   const { choice, candidates } = await fusedChoice(gpu, job, ranked, () => isWithin(0.25), say);
   const memory = isWithin(0.3) ? await memoryOf(gpu, job, choice) : null;
   say(memory === null ? 'no time for a checked run: its memory is not measured' : `a checked run is right; peak memory ${memory.peakMemoryRatio.toFixed(3)} of operands and outputs`);
-  const arena = new Arena(gpu);
-  const clock = new PassClock(gpu, 8);
-  const prepared = await prepareFused(gpu, job, choice);
-  try {
-    const plain = await plainOf(prepared, arena, [fastest.choice, choice]);
-    const { starts, areSteps } = unitsOf(prepared.plan, job.devices);
-    const units = starts.length - 1;
-    const wholes = new Map<TriggerMode, WholeRun[]>(MODES.map((mode) => [mode, []]));
-    // The first one warms up what a run has and a bench has not met.
-    for (const mode of MODES) await prepared.run({ mode, stages: 2 });
-    for (let run = 0; run < job.wholeRuns && (run === 0 || isWithin(0.45)); run++) for (const mode of MODES) wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
-    const wholeMs = median([...wholes.values()].flat().map(({ wallMs }) => wallMs));
-    // A run's plain parts take about as long as the run itself, by every plain kernel.
-    const pairMs = (MODES.length * wholeMs * (1 + plain.length)) / units;
-    const perTry = Math.ceil(job.pairs / units) * units;
-    const fitting = pairsWithin(left(), pairMs, TRIES * perTry);
-    if (fitting < units) throw new TilewireError('TIMEOUT', 'not even one run with its plain parts fits into the time', { actual: `${((units * pairMs) / 1000).toFixed(0)} s for ${units} pairs`, limit: `${(left() / 1000).toFixed(0)} s`, fix: 'the adapter is slow or busy: give --minutes N' });
-    say(`plan: a whole run ${(wholeMs / 1000).toFixed(1)} s, ${MODES.length} mode${MODES.length > 1 ? 's' : ''} and ${plain.length} plain kernel${plain.length > 1 ? 's' : ''}: ${perTry} pairs take about ${((perTry * pairMs) / 1000).toFixed(0)} s of the ${(left() / 1000).toFixed(0)} s that are left, time for ${(fitting / perTry).toFixed(1)} tries`);
-    const { value, control, controls } = await controlled(
-      async (number) => {
-        const runs = new Map<TriggerMode, PairedRun[]>(MODES.map((mode) => [mode, []]));
-        for (let run = 0; run < Math.ceil(job.pairs / units) && (run === 0 || left() > units * pairMs); run++)
-          for (const mode of MODES) runs.get(mode)!.push(await pairedRun(prepared, { mode, plain, clock, units: job.devices, share: 1, phase: (run % 2) as 0 | 1 }));
-        const ratios = [...runs.values()].flat().flatMap((run) => run.control);
-        say(`try ${number}: control ${median(ratios).toFixed(4)} (${ratios.length} pairs of plain GEMMs)`);
-        return { control: median(ratios), runs, ratios };
-      },
-      () => left() > perTry * pairMs,
-    );
-    // The pairs know better than the tournament which of the two is faster.
-    const medians = plain.map((_, kernel) => median([...value.runs.values()].flat().flatMap(({ pairs }) => pairs.map(({ plainMs }) => plainMs[kernel]))));
-    const base = medians.indexOf(Math.min(...medians));
-    const own = plain.length - 1;
-    const modes = MODES.map((mode): FusedModeResult => {
-      const runs = value.runs.get(mode)!;
-      const all = runs.flatMap(({ pairs }) => pairs);
-      const steps = spreadOf(all.map(({ unit, plainMs }) => unit.ms / plainMs[base]));
-      return {
-        mode,
-        units: steps,
-        whole: withWholes(steps, wholes.get(mode)!, runs, units, base),
-        control,
-        controls,
-        controlPairs: value.ratios.length,
-        breakdown: breakdownOf(all, base),
-        setUpMs: median(wholes.get(mode)!.map(({ setUpMs }) => setUpMs)),
-        drainMs: median(wholes.get(mode)!.map(({ drainMs }) => drainMs)),
-        idleMs: median(wholes.get(mode)!.map(({ idleMs }) => idleMs)),
-        gpuBusy: median(wholes.get(mode)!.map(({ gpuBusy }) => gpuBusy)),
-        stageEfficiency: spreadOf(all.map(({ unit, plainGemmMs }) => plainGemmMs[own] / unit.gemmMs)),
-        hostMicrosecondsPerTrigger: perTrigger(runs),
-      };
-    });
-    const check = await checkOverFused(gpu, job, left());
-    const stagesPerStep = starts.slice(1).reduce((least, start, at) => Math.min(least, start - starts[at]), Infinity);
-    const { stageTiles, triggerTiles } = prepared.spec;
-    return { shape: job.name, fused: nameOf(choice), plain: nameOf(plain[base].choice), plainGflops: (2 * job.m * job.n * job.k) / medians[base] / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: wholes.get(MODES[0])!.length, candidates, modes, memory, ...check };
-  } finally {
-    clock.destroy();
-    prepared.destroy();
-    arena.destroy();
-  }
+  const check = await checkOverFused(gpu, job, { msPerFlop: fastest.ms / (2 * job.m * job.n * job.k), leftMs: CHECK_SHARE * left() });
+  let tookMs = 0;
+  const { value, control, controls } = await controlled(
+    async (number) => {
+      const begun = Date.now();
+      const found = await drawnRuns(job, choice, [fastest.choice, choice], {
+        modes: MODES,
+        steps: job.devices,
+        wholeRuns: job.wholeRuns,
+        isTimeLeft: (draws, lastMs) => draws < Math.ceil(job.pairs / job.devices) && left() > lastMs,
+      }, factsOf);
+      const ratios = [...found.runs.values()].flat().flatMap((run) => run.control);
+      say(`try ${number}: control ${median(ratios).toFixed(4)} (${ratios.length} pairs of plain GEMMs) on ${found.runs.get(MODES[0])!.length} devices, ${(left() / 1000).toFixed(0)} s left`);
+      tookMs = Date.now() - begun;
+      return { control: median(ratios), ratios, ...found };
+    },
+    () => left() > tookMs,
+  );
+  const { plainNames, units, areSteps, stagesPerStep, stageTiles, triggerTiles } = value.facts;
+  // The pairs know better than the tournament which of the two is faster.
+  const all = [...value.runs.values()].flat().flatMap(({ pairs }) => pairs);
+  const medians = plainNames.map((_, kernel) => median(all.map(({ plainMs }) => plainMs[kernel])));
+  const base = medians.indexOf(Math.min(...medians));
+  const own = plainNames.length - 1;
+  const modes = MODES.map((mode): FusedModeResult => {
+    const runs = value.runs.get(mode)!;
+    const wholes = value.wholes.get(mode)!;
+    const { draws, ...steps } = spreadOfDraws(runs, ({ unit, plainMs }) => unit.ms / plainMs[base]);
+    return {
+      mode,
+      units: steps,
+      draws,
+      whole: withWholes(steps, wholes, runs, units, base),
+      control,
+      controls,
+      controlPairs: value.ratios.length,
+      breakdown: breakdownOf(runs.flatMap(({ pairs }) => pairs), base),
+      setUpMs: median(wholes.map(({ setUpMs }) => setUpMs)),
+      drainMs: median(wholes.map(({ drainMs }) => drainMs)),
+      idleMs: median(wholes.map(({ idleMs }) => idleMs)),
+      gpuBusy: median(wholes.map(({ gpuBusy }) => gpuBusy)),
+      stageEfficiency: spreadOfDraws(runs, ({ unit, plainGemmMs }) => plainGemmMs[own] / unit.gemmMs),
+      hostMicrosecondsPerTrigger: perTrigger(runs),
+    };
+  });
+  return { shape: job.name, fused: nameOf(choice), plain: plainNames[base], plainGflops: (2 * job.m * job.n * job.k) / medians[base] / 1e6, stagesPerStep, stageTiles, triggerTiles, units, areSteps, wholeRuns: value.wholes.get(MODES[0])!.length, candidates, modes, memory, ...check };
+}
+
+function factsOf({ plan, spec }: Prepared, plain: readonly PlainParts[]) {
+  const { starts, areSteps } = unitsOf(plan, spec.devices);
+  const stagesPerStep = starts.slice(1).reduce((least, start, at) => Math.min(least, start - starts[at]), Infinity);
+  return { plainNames: plain.map(({ choice }) => nameOf(choice)), units: starts.length - 1, areSteps, stagesPerStep, stageTiles: spec.stageTiles, triggerTiles: spec.triggerTiles };
 }
 
 /** Adds set-up, drain and what the whole runs idled more than the units to the ratio of the units. */
@@ -181,20 +174,9 @@ export function leastOverLeast({ pairs }: PairedRun): number {
 }
 
 /** A run cut off after its first steps, each a unit: the epochs of a step may differ, when its last stage leaves a core idle. */
-async function fewSteps(gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn): Promise<PairedRun> {
-  const arena = new Arena(gpu);
-  const clock = new PassClock(gpu, 8);
-  const prepared = await prepareFused(gpu, job, choice);
-  try {
-    const plain = await plainOf(prepared, arena, [reference]);
-    const stages = Math.ceil((FEW * prepared.epochs) / job.devices);
-    return await pairedRun(prepared, { mode: 'host', stages, plain, clock, units: FEW, share: 1, phase: 0 });
-  } finally {
-    clock.destroy();
-    prepared.destroy();
-    arena.destroy();
-  }
-}
+const fewSteps = (gpu: Gpu, job: FusedJob, choice: BuiltIn, reference: BuiltIn): Promise<PairedRun> =>
+  withPrepared(gpu, job, choice, [reference], (prepared, plain, clock) =>
+    pairedRun(prepared, { mode: 'host', stages: Math.ceil((FEW * prepared.epochs) / job.devices), plain, clock, units: FEW, share: 1, phase: 0 }));
 
 /** A checked run on a GPU device of its own: what its buffers took at the peak. */
 function memoryOf({ adapter }: Gpu, job: FusedJob, { name, tile }: BuiltIn): Promise<NonNullable<FusedResult['memory']>> {
@@ -211,11 +193,11 @@ const leastBytes = ({ devices, gemm: { m, n, kTotal } }: Spec): number => 4 * ((
 
 /** What a run's own report says of these, ms. */
 const CHECK_FIELDS = ['operandsMs', 'checkMs', 'reportMs'] as const;
-/** FLOP/ms below which no adapter is expected to be; the check's share is what is asked for, and it costs no more than the run. */
-const SLOWEST = 2e6;
+/** How much longer such a run takes than the plain GEMMs in it, at most. */
+const LONGER = 2;
 
 /** Operand generation, check and report over the fused wall, by the report of a run at its defaults; null, with the reason, where that does not time them. */
-async function checkOverFused(gpu: Gpu, job: FusedBenchJob, leftMs: number): Promise<Pick<FusedResult, 'checkOverFused' | 'checkNote'>> {
+async function checkOverFused(gpu: Gpu, job: FusedBenchJob, { msPerFlop, leftMs }: { readonly msPerFlop: number; readonly leftMs: number }): Promise<Pick<FusedResult, 'checkOverFused' | 'checkNote'>> {
   const none = (checkNote: string): Pick<FusedResult, 'checkOverFused' | 'checkNote'> => ({ checkOverFused: null, checkNote });
   if (job.checkTokens === null) return none('left out');
   const how = { baseline: false, memoryLimit: MEMORY_LIMIT, isSerial: true };
@@ -223,7 +205,7 @@ async function checkOverFused(gpu: Gpu, job: FusedBenchJob, leftMs: number): Pro
   const small = await runSpec(gpu, await resolveSpec({ m: 32, n: 64, k: 16, devices: 2 }), how);
   if (!timesOf(small.report).every((ms) => typeof ms === 'number')) return none(`a run's report does not time ${CHECK_FIELDS.join(', ')}`);
   const spec = await resolveSpec({ ...job, m: job.checkTokens }, await traitsOf(gpu));
-  if ((2 * spec.gemm.m * spec.gemm.n * spec.gemm.kTotal) / SLOWEST > leftMs) return none(`no time left for a run of ${job.checkTokens} tokens`);
+  if (2 * spec.gemm.m * spec.gemm.n * spec.gemm.kTotal * msPerFlop * LONGER > leftMs) return none(`no time left for a run of ${job.checkTokens} tokens`);
   const { report } = await runSpec(gpu, spec, how);
   if (report.failures.length > 0) throw bug('the run is wrong', { lines: report.failures.map(({ message }) => message) });
   const times = timesOf(report) as number[];

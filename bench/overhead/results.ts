@@ -46,8 +46,10 @@ export interface Breakdown {
 
 export interface FusedModeResult {
   readonly mode: TriggerMode;
-  /** Of the units. */
+  /** Of the units: median and interval over devices, `pairs` of all of them. */
   readonly units: Sampled;
+  /** Of each device that it was measured on, the median of its units. */
+  readonly draws: readonly number[];
   /** Of the whole run: units, set-up and drain. */
   readonly whole: Spread;
   readonly control: Control;

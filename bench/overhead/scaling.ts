@@ -2,15 +2,14 @@
 import { TilewireError } from '../../src/errors.ts';
 import { extraFlops } from '../../src/emulate/dispatches.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
-import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
 import { chunkSizes } from '../../src/spec/chunks.ts';
 import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
-import { PassClock } from './clock.ts';
-import { onFreshDevice } from './fresh.ts';
+import { drawnRuns, spreadOfDraws, withPrepared } from './drawn.ts';
 import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
-import { pairedRun, plainOf, prepareFused, timedWhole, type FusedJob, type PairedRun } from './paired.ts';
+import { pairedRun, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
 import type { ScalingRow, StagesRow, Straddling } from './results.ts';
 import { controlled, isOff, median, spreadOf, type Control, type Spread } from './statistics.ts';
@@ -66,7 +65,9 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
   const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
   const { whole, runs, units, areSteps, straddling, control } = await measured(gpu, job, best.choice, fastest.choice);
   const pairs = runs.flatMap((run) => run.pairs);
-  const ratio = (kernel: number): Spread => spreadOf(job.draws > 1 ? runs.map((run) => median(ratiosOf(run, kernel))) : runs.flatMap((run) => ratiosOf(run, kernel)));
+  const over = (kernel: number) => ({ unit, plainMs }: Pair): number => unit.ms / plainMs[kernel];
+  const byDraws = spreadOfDraws(runs, over(0));
+  const ratio = (kernel: number): Spread => (job.draws > 1 ? spreadOfDraws(runs, over(kernel)) : spreadOf(pairs.map(over(kernel))));
   const row: ScalingRow = {
     devices: job.devices,
     chunk: job.chunk,
@@ -77,7 +78,7 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
     areSteps,
     own: withWholes(ratio(0), [whole], runs, units, 0),
     best: withWholes(ratio(1), [whole], runs, units, 1),
-    draws: job.draws > 1 ? runs.map((run) => median(ratiosOf(run, 0))) : null,
+    draws: job.draws > 1 ? byDraws.draws : null,
     pairs: pairs.length,
     control,
     breakdown: breakdownOf(pairs, 0),
@@ -91,8 +92,6 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
   say(`${job.devices} devices, chunks by ${job.chunk}: ${row.fused}, ${row.own.median.toFixed(3)} of its own plain parts, ${row.best.median.toFixed(3)} of the best tile's, ${row.pairs} pairs${row.draws === null ? '' : ` on ${row.draws.length} devices`} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
   return row;
 }
-
-const ratiosOf = ({ pairs }: PairedRun, kernel: number): number[] => pairs.map(({ unit, plainMs }) => unit.ms / plainMs[kernel]);
 
 interface Measured {
   readonly whole: WholeRun;
@@ -125,28 +124,16 @@ async function measured(gpu: Gpu, job: ScalingJob, choice: BuiltIn, reference: B
       );
       return { whole, runs: value.runs, units, areSteps, straddling: straddlingOf(prepared), control };
     });
-  const runs: PairedRun[] = [];
-  let common: Omit<Measured, 'runs' | 'control'> | undefined;
-  let lastMs = 0;
-  const isTimeLeft = (): boolean => Date.now() + lastMs < (runs.flatMap(({ pairs }) => pairs).length < job.pairs ? job.hardDeadline : job.deadline);
-  while (runs.length === 0 || (runs.length < job.draws && isTimeLeft())) {
-    const started = Date.now();
-    await onFreshDevice((fresh) =>
-      withPrepared(fresh, job, choice, plainChoices, async (prepared, plain, clock) => {
-        const steps = Math.min(STEPS_OF_A_DRAW, job.devices);
-        const stages = Math.ceil((steps * prepared.epochs) / job.devices);
-        // Memory that nothing has touched yet costs its first user.
-        if (common === undefined) common = { whole: await timedWhole(prepared, { mode: MODES[0] }), units: job.devices, areSteps: unitsOf(prepared.plan, job.devices).areSteps, straddling: straddlingOf(prepared) };
-        else await prepared.run({ mode: MODES[0], stages });
-        const run = await pairedRun(prepared, { mode: MODES[0], stages, plain, clock, units: steps, share: 1, phase: (runs.length % 2) as 0 | 1 });
-        // As of a whole run.
-        runs.push({ ...run, idleMs: (run.idleMs * job.devices) / steps });
-      }),
-    );
-    lastMs = Date.now() - started;
-  }
+  const pairsOf = (draws: number): number => draws * Math.min(STEPS_OF_A_DRAW, job.devices);
+  const { runs: byMode, wholes, facts } = await drawnRuns(job, choice, plainChoices, {
+    modes: [MODES[0]],
+    steps: Math.min(STEPS_OF_A_DRAW, job.devices),
+    wholeRuns: 1,
+    isTimeLeft: (draws, lastMs) => draws < job.draws && Date.now() + lastMs < (pairsOf(draws) < job.pairs ? job.hardDeadline : job.deadline),
+  }, (prepared) => ({ units: job.devices, areSteps: unitsOf(prepared.plan, job.devices).areSteps, straddling: straddlingOf(prepared) }));
+  const runs = byMode.get(MODES[0])!;
   const controlRatio = median(runs.flatMap((run) => run.control));
-  return { ...common!, runs, control: { median: controlRatio, failed: isOff(controlRatio) } };
+  return { ...facts, whole: wholes.get(MODES[0])![0], runs, control: { median: controlRatio, failed: isOff(controlRatio) } };
 }
 
 /** Fused over plain parts by stages per step, in the first steps of a run. */
@@ -162,19 +149,6 @@ export async function stagesRow(gpu: Gpu, job: FusedJob, choice: BuiltIn, refere
   });
 }
 
-async function withPrepared<T>(gpu: Gpu, job: FusedJob, choice: BuiltIn, plain: readonly BuiltIn[], work: (prepared: Prepared, plain: Awaited<ReturnType<typeof plainOf>>, clock: PassClock) => Promise<T>): Promise<T> {
-  const arena = new Arena(gpu);
-  const clock = new PassClock(gpu, 8);
-  const prepared = await prepareFused(gpu, job, choice);
-  try {
-    return await work(prepared, await plainOf(prepared, arena, plain), clock);
-  } finally {
-    clock.destroy();
-    prepared.destroy();
-    arena.destroy();
-  }
-}
-
 /** What is worth being tried fused: what `run` would take, what is fastest plain, and tiles that divide the chunks or reach over few of them. */
 async function fusedCandidates(gpu: Gpu, job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
   const { kernel } = await resolveSpec(job, await traitsOf(gpu));
@@ -185,13 +159,13 @@ async function fusedCandidates(gpu: Gpu, job: FusedJob, fast: readonly BuiltIn[]
   return [...names.values()].slice(0, most);
 }
 
-/** As deep as the fastest tile and no wider than a chunk, so that none reaches over more than two: as high as it is, and half as high. */
+/** As deep as the fastest tile and no wider than a chunk, so that none reaches over more than two: as high as it is, four times as high, and half as high. */
 function acrossTwo({ m, n, devices, chunk }: FusedJob, fastest: BuiltIn): BuiltIn[] {
   const least = Math.min(...chunkSizes(chunk === 'rows' ? m : n, devices).filter((size) => size > 0));
   const [along, across] = chunk === 'rows' ? (['m', 'n'] as const) : (['n', 'm'] as const);
   const width = Math.floor(least / LANES) * LANES;
   if (width === 0 || width >= fastest.tile[along]) return [];
-  const tiles = [1, 2].map((part) => ({ ...fastest.tile, [along]: width, [across]: fastest.tile[across] / part }));
+  const tiles = [1, 1 / 4, 2].map((part) => ({ ...fastest.tile, [along]: width, [across]: fastest.tile[across] / part }));
   return tiles.filter((tile) => kernelNamed(fastest.name)!.tileProblem(tile) === undefined).map((tile) => ({ ...fastest, tile }));
 }
 

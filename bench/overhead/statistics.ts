@@ -98,6 +98,3 @@ export function wholeOf(ratio: Spread, { stepsMs, extraMs, extraPlainMs }: { rea
   const whole = (value: number): number => (value * stepsMs + extraMs) / (stepsMs + extraPlainMs);
   return { median: whole(ratio.median), lower: whole(ratio.lower), upper: whole(ratio.upper) };
 }
-
-/** How many pairs fit into the time, `most` of them at most. */
-export const pairsWithin = (budgetMs: number, pairMs: number, most: number): number => Math.max(0, Math.min(most, Math.floor(budgetMs / pairMs)));

@@ -32,7 +32,7 @@ function trackedLines(shapes: readonly TrackedShapeResult[]): string[] {
       line(shape, `${interval(ratio)} (${draws.length} draws, ${ratio.pairs} pairs)`, `bar ≤ ${BARS.tracked} (upper end): ${trackedVerdict(ratio, stores.ratio, control)}`, controlText(control)),
       `    ${kernel}, chunks by ${axis}, slices of ${workgroups} workgroups, ${sliceMs.toFixed(1)} ms; fastest of ${tried}: ${plain.map(({ name, gflops }) => `${name} ${gflops.toFixed(2)} GFLOP/s`).join(', ')}`,
       ...refused.map((reason) => `    not compiled: ${reason}`),
-      `    ${'draws, sorted'.padEnd(44)} ${draws.toSorted((one, other) => one - other).map((one) => one.toFixed(3)).join(' ')}`,
+      `    ${'draws, sorted'.padEnd(44)} ${sorted(draws)}`,
       `    ${`stores alone (k = ${stores.k})`.padEnd(44)} ${interval(stores.ratio)} of the time at the whole k (${stores.plainMicroseconds.length} devices; a workgroup takes ${median(stores.plainMicroseconds).toFixed(1)} µs plain, ${median(stores.trackedMicroseconds).toFixed(1)} tracked, of ${((1000 * sliceMs) / workgroups).toFixed(0)} µs)`,
       ...more.map(({ what, ratio: of }) => `    ${what.padEnd(44)} ${spread(of)}${isQuirk(of.median) ? `  ${quirkText(of)}` : ''}`),
     ]),
@@ -53,7 +53,7 @@ function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTile
   const fastest = Math.min(...medians);
   return [
     `fused over plain parts, ${shape}: units of the running pipeline (${areSteps ? 'one step' : 'an equal share of the epochs'} each, ${units} a run) over the plain GEMM, copies and reductions of the same operations and bytes, in turn;`,
-    `  to the median over all pairs come set-up, drain and what the run idled more than its units, from ${wholeRuns} whole runs. Fused: ${fused}, ${stagesPerStep} stages per step of ${stageTiles} tiles, trigger-tiles ${triggerTiles}`,
+    `  median over fresh devices, each of which compiles both forms anew, of the median of its pairs; to it come set-up, drain and what the run idled more than its units, from ${wholeRuns} whole runs. Fused: ${fused}, ${stagesPerStep} stages per step of ${stageTiles} tiles, trigger-tiles ${triggerTiles}`,
     `  plain: ${plain}, the fastest of all kernels and tiles, ${plainGflops.toFixed(2)} GFLOP/s; fused candidates: ${candidates.map(({ name, ratio }) => `${name} ${ratio.toFixed(3)}`).join(', ')}`,
     ...modes.flatMap((mode) => {
       const { whole, control } = mode;
@@ -61,7 +61,7 @@ function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTile
       const bar = isFastest ? BARS.fused : fastest + BARS.otherMode;
       return [
         line(`triggers ${mode.mode}`, `${spread({ ...whole, pairs: mode.units.pairs })}`, `bar ${isFastest ? `≤ ${BARS.fused}` : `within ${BARS.otherMode} of the other mode`} (median): ${verdict(verdictOf(whole, whole.median, bar, control.failed), whole)}`, controlText(control)),
-        `    units alone ${spread(mode.units)}; set-up ${mode.setUpMs.toFixed(1)} ms, drain ${mode.drainMs.toFixed(1)} ms, idle within ${mode.idleMs.toFixed(1)} ms of a whole run`,
+        `    units alone, by device, sorted: ${sorted(mode.draws)}; their median ${spread(mode.units)}; set-up ${mode.setUpMs.toFixed(1)} ms, drain ${mode.drainMs.toFixed(1)} ms, idle within ${mode.idleMs.toFixed(1)} ms of a whole run`,
         `    ${breakdown(mode.breakdown)}; control of ${mode.controlPairs} pairs, tries ${mode.controls.map((of) => of.toFixed(4)).join(', ')}`,
         `    GPU busy (Σ passes over wall, whole runs) ${percent(mode.gpuBusy)}  bar ≥ ${percent(BARS.gpuBusy)}: ${met(mode.gpuBusy >= BARS.gpuBusy)};  stage efficiency (rate of the stages' passes over that of the whole GEMM in one dispatch, same kernel and tile, in pairs) ${percent(mode.stageEfficiency.median)}  bar ≥ ${percent(BARS.stageEfficiency)}: ${met(mode.stageEfficiency.median >= BARS.stageEfficiency)}`,
         ...(mode.hostMicrosecondsPerTrigger === null ? [] : [`    host time per trigger (reading counters and tracking) ${mode.hostMicrosecondsPerTrigger.toFixed(1)} µs`]),
@@ -85,7 +85,7 @@ function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[])
       return [
         `  ${String(devices).padStart(7)} ${chunk.padEnd(8)} ${row.fused.padEnd(30)} ${interval(own).padEnd(23)} ${interval(best).padEnd(23)} ${String(row.pairs).padStart(5)}  ${gemm.toFixed(3)}  ${moved === null ? '  –  ' : moved.toFixed(2).padStart(5)}  ${percent(idle).padStart(6)}  ${`${straddling.tiles}/${straddling.of}`.padStart(9)}  ${percent(straddling.extraFlops).padStart(6)}  ${row.hostMicrosecondsPerTrigger?.toFixed(1) ?? '–'}`,
         ...(bar === null ? [] : [`          bar ≤ ${bar} (own): ${verdict(verdictOf(own, own.median, bar, control.failed), own)}, upper end ${own.upper.toFixed(3)}; ${controlText(control)}`]),
-        ...(draws === null ? [] : [`          own by device, sorted: ${draws.toSorted((one, other) => one - other).map((one) => one.toFixed(3)).join(' ')}; the interval is of these`]),
+        ...(draws === null ? [] : [`          own by device, sorted: ${sorted(draws)}; the interval is of these`]),
         ...[own, best].filter(({ median }) => isQuirk(median)).map((of) => `          ${quirkText(of)}`),
         `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
       ];
@@ -97,6 +97,7 @@ function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[])
 
 export const interval = ({ median, lower, upper }: Spread): string => `${median.toFixed(3)} [${lower.toFixed(3)}, ${upper.toFixed(3)}]`;
 const spread = (of: Sampled): string => `${interval(of)} (${of.pairs} pairs${of.pairs < PAIRS ? `, fewer than ${PAIRS}` : ''})`;
+const sorted = (draws: readonly number[]): string => draws.toSorted((one, other) => one - other).map((one) => one.toFixed(3)).join(' ');
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const met = (isMet: boolean): string => (isMet ? 'met' : 'not met');
 const line = (name: string, value: string, ...rest: readonly string[]): string => `  ${name.padEnd(18)} ${[value, ...rest].join('  ')}`;

@@ -10,7 +10,7 @@ const tracked = (shape: string, median: number, upper: number, control = good): 
 });
 const breakdown = { gemm: 1.02, moved: 1.3, moving: 0.03, idle: 0.004 };
 const mode = (name: 'host' | 'device', median: number): FusedResult['modes'][number] => ({
-  mode: name, units: { median: median - 0.01, lower: 1, upper: 1.1, pairs: 104 }, whole: { median, lower: median - 0.01, upper: median + 0.01 }, control: good, controls: [1.002], controlPairs: 52, breakdown,
+  mode: name, units: { median: median - 0.01, lower: 1, upper: 1.1, pairs: 104 }, draws: [median + 0.02, median - 0.03], whole: { median, lower: median - 0.01, upper: median + 0.01 }, control: good, controls: [1.002], controlPairs: 52, breakdown,
   setUpMs: 12, drainMs: 20, idleMs: 3, gpuBusy: 0.991, stageEfficiency: { median: 0.943, lower: 0.94, upper: 0.95 }, hostMicrosecondsPerTrigger: name === 'host' ? 41 : null,
 });
 const fused: FusedResult = {
@@ -56,6 +56,7 @@ test('the faster mode is held against 1.06, the other against the faster', () =>
   expect(text).toMatch(/triggers host .*bar ≤ 1\.06 \(median\): met/);
   expect(text).toMatch(/triggers device .*within 0\.03 of the other mode \(median\): not met/);
   expect(text).toMatch(/GPU busy .*99\.1 % {2}bar ≥ 98\.0 %: met; .*94\.3 % {2}bar ≥ 95\.0 %: not met/);
+  expect(text).toMatch(/units alone, by device, sorted: 1\.020 1\.070; their median 1\.040 /);
   expect(text).toMatch(/check over fused: not measured/);
 });
 

@@ -52,8 +52,11 @@ gpuTest('fused over plain parts: the steps of whole runs, each with its plain pa
   expect(result).toMatchObject({ units: 4, areSteps: true, wholeRuns: 2, checkOverFused: null });
   expect(result.memory?.peakMemoryRatio).toBeGreaterThan(1);
   expect(result.modes.map(({ mode }) => mode)).toEqual(['host', 'device']);
-  for (const { units, controlPairs, whole, gpuBusy, breakdown, stageEfficiency } of result.modes) {
+  for (const { units, draws, controlPairs, whole, gpuBusy, breakdown, stageEfficiency } of result.modes) {
+    // Two devices, four steps each.
     expect(units.pairs).toBe(8);
+    expect(draws).toHaveLength(2);
+    expect(units.median).toBeCloseTo((draws[0]! + draws[1]!) / 2, 9);
     expect(controlPairs).toBeGreaterThan(0);
     for (const { lower, median, upper } of [units, whole, stageEfficiency]) {
       expect(lower).toBeGreaterThan(0);

@@ -4,7 +4,7 @@
 // WHERE a store may go: 0 there is one chunk for all; 1 to one of several that lie one behind the other along BY_ROWS (else
 // columns); 2 to any or to none of them, and then it is masked.
 // DENSE: chunks are whole rows that lie without gaps in the kernel's output, so that a place is an index less a constant.
-// OP: 0 every piece is stored, 1 every piece is updated (C += value), 2 one bit per piece in the order table.
+// MIXED: one bit per piece in the order table says whether it is stored or updated (C += value); else all are stored.
 // MUTED: a deliberate defect for tests, 1 workgroup TW_MUTED stores nothing, 2 none does.
 
 override TW_PITCH: u32 = 1u;      // elements from row to row of the kernel's output
@@ -53,7 +53,7 @@ var<private> tw_rows$p: u32;
 var<private> tw_column$p: u32;
 var<private> tw_columns$p: u32;
 //@end
-//@if OP == 2
+//@if MIXED
 var<private> tw_update$p: bool;
 //@end
 //@end
@@ -99,7 +99,7 @@ fn tw_begin(group: vec3u, lane: u32) {
   tw_column$p = tw_slots.column$p;
   tw_columns$p = tw_slots.columns$p;
 //@end
-//@if OP == 2
+//@if MIXED
   tw_update$p = tw_order[group.x].update$p != 0u;
 //@end
 //@end
@@ -163,10 +163,7 @@ fn tw_store(index: u32, value: f32) {
     let place = index - row * tw_gap$p - tw_base$p;
 //@end
     var x = value;
-//@if OP == 1
-    x = tw_chunk$p[place] + value;
-//@end
-//@if OP == 2
+//@if MIXED
     if (tw_update$p) { x = tw_chunk$p[place] + value; }
 //@end
     tw_chunk$p[place] = x;

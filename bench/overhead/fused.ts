@@ -37,6 +37,10 @@ export type Say = (line: string) => void;
 const MEMORY_LIMIT = 4e9;
 /** Steps by which kernels and tiles of the fused run are compared. */
 const FEW = 3;
+/** Devices, each of which compiles anew, on which these are compared, while there is time. */
+const LOOKS = 3;
+/** So much slower than the best no compilation makes a tile that is as good. */
+const HOPELESS = 1.12;
 /** Of the time that is left before the pairs, what the run of {@link checkOverFused} may take. */
 const CHECK_SHARE = 0.25;
 
@@ -147,15 +151,21 @@ async function fusedChoice(gpu: Gpu, job: FusedJob, ranked: readonly Ranked[], i
   const halved = kernelNamed(fastest.name)!.tileProblem(half.tile) === undefined ? [{ choice: half, ms: ranked[0].ms }] : [];
   const likely = await Promise.all([...ranked, ...halved].map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
   const all = new Map([...likely.toSorted((one, other) => one.ms - other.ms).slice(0, 3).map(({ choice }) => choice), kernel].map((one) => [nameOf(one), one]));
-  const candidates: { name: string; ratio: number }[] = [];
-  for (const [name, one] of all) {
-    if (candidates.length > 0 && !isTimeLeft()) break;
-    const ratio = leastOverLeast(await fewSteps(gpu, job, one, fastest));
-    candidates.push({ name, ratio });
-    say(`fused with ${name}${one === kernel ? ', the default,' : ''}: ${ratio.toFixed(3)} of the fastest plain parts, in its first units`);
-  }
-  const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
-  return { choice: all.get(best.name)!, candidates };
+  const looks = new Map<string, ReturnType<typeof leasts>[]>();
+  const ratios = (): { readonly name: string; readonly ratio: number }[] => {
+    // One device's plain parts would lend its luck to all that was measured beside them.
+    const plainMs = median([...looks.values()].flat().map(({ plain }) => plain));
+    return [...looks].map(([name, of]) => ({ name, ratio: median(of.map(({ unit }) => unit)) / plainMs })).toSorted((one, other) => one.ratio - other.ratio);
+  };
+  for (let look = 0; look < LOOKS; look++)
+    for (const [name, one] of all) {
+      if (looks.size > 0 && !isTimeLeft()) break;
+      if (look > 0 && ratios().find((of) => of.name === name)!.ratio > HOPELESS * ratios()[0].ratio) continue;
+      looks.set(name, [...(looks.get(name) ?? []), leasts(await onFreshDevice((gpu) => fewSteps(gpu, job, one, fastest)))]);
+      say(`fused with ${name}${one === kernel ? ', the default,' : ''}: ${ratios().find((of) => of.name === name)!.ratio.toFixed(3)} of the fastest plain parts, in its first units`);
+    }
+  const candidates = ratios();
+  return { choice: all.get(candidates[0].name)!, candidates };
 }
 
 /** Rounds of the cores' workgroups in the stages of the first chunk, over what there would be if the last round of each stage were full. */
@@ -168,9 +178,15 @@ function idleCores({ gemm: { m, n }, chunk, devices, kernel, stageTiles }: Spec 
 }
 
 /** Of a few pairs: where so little is measured, the least of each side says more than a median, for other programs only add time. */
-export function leastOverLeast({ pairs }: PairedRun): number {
+export function leastOverLeast(run: PairedRun): number {
+  const { unit, plain } = leasts(run);
+  return unit / plain;
+}
+
+/** Of units and of the plain parts beside them, ms per FLOP. */
+function leasts({ pairs }: PairedRun): { readonly unit: number; readonly plain: number } {
   const least = (of: (pair: Pair) => number): number => Math.min(...pairs.map((pair) => of(pair) / pair.unit.flops));
-  return least(({ unit }) => unit.ms) / least(({ plainMs: [ms] }) => ms);
+  return { unit: least(({ unit }) => unit.ms), plain: least(({ plainMs: [ms] }) => ms) };
 }
 
 /** A run cut off after its first steps, each a unit: the epochs of a step may differ, when its last stage leaves a core idle. */

@@ -94,7 +94,7 @@ export async function trackedBench(gpu: Gpu, { name, shape, axis, devices, pairs
     const { ratios } = await trackedOverPlain(gpu, { ...job, rounds: fewPairs, ...of });
     more.push({ what, ratio: spreadOf(ratios[0]) });
   };
-  await also('store becomes update', { variants: [{ op: 'update', slots: 1 }] });
+  await also('store becomes update, by a bit of each piece', { variants: [{ op: 'mixed', slots: 1 }] });
   for (const slots of [2, 4]) await also(`${slots} slots, as tiles that straddle have them`, { variants: [{ op: 'store', slots }] });
   for (const { choice: other } of ranked.slice(1, 3)) await also(`one slot, ${nameOf(other)}`, { choice: other });
   await also(`one slot, chunks by ${axis === 'rows' ? 'columns' : 'rows'}`, { axis: axis === 'rows' ? 'columns' : 'rows' });

@@ -212,7 +212,7 @@ export function addInstrumentFlags(command: Command): Command {
   const own = [
     integer('--device <D>', '--device', 'device whose steps, stages and chunks are told (default: 0)'),
     integer('--slots <P>', '--slots', 'chunk memories that the printed variant binds (default: 1, as for tiles that do not straddle chunks)'),
-    word('--op <OP>', '--op', ['store', 'update', 'mixed'], 'how the printed variant writes: store, update (C += value), or mixed: by a bit of each piece (default: mixed)'),
+    word('--op <OP>', '--op', ['store', 'mixed'], 'how the printed variant writes: all stored, or mixed: stored or updated (C += value) by a bit of each piece (default: mixed)'),
     text('--svg <FILE>', '--svg', 'also draw the footprint to FILE; an existing file is refused'),
     option('--no-probe', 'do not run the kernel: no browser, and no footprint for a kernel of your own'),
     option('--schema', 'print the JSON Schema of the bindings file, and nothing else'),

@@ -65,7 +65,7 @@ export class TrackedGemm {
       const variants = new Map<string, TrackedKernel>();
       tracked.#variants.set(gemm, variants);
       for (const { slots, where } of shapes.values())
-        for (const op of ['store', 'update', 'mixed'] as const)
+        for (const op of ['store', 'mixed'] as const)
           for (const mute of new Set(muted))
             variants.set(key(slots.length, op, where, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, where, ...(mute === undefined ? {} : { muted: mute }) }));
     }
@@ -117,10 +117,7 @@ export class TrackedGemm {
   }
 }
 
-/** The op of a dispatch whose pieces have these bits. */
-export function opOf(bits: JobInput['bits']): Op {
-  const flat = bits.flat();
-  return flat.every((bit) => bit === 0) ? 'store' : flat.every((bit) => bit === 1) ? 'update' : 'mixed';
-}
+/** The op of a dispatch whose pieces have these bits. One for all that are updated would spare little, and take as long to compile. */
+export const opOf = (bits: JobInput['bits']): Op => (bits.flat().every((bit) => bit === 0) ? 'store' : 'mixed');
 
 const key = (slots: number, op: Op, where: Where, muted: Muted): string => `${slots} ${op} ${where} ${muted}`;

@@ -9,9 +9,8 @@ import { SHADERS } from './shaders.ts';
 import type { ReadOperand } from './zeroed-reads.ts';
 import { specialise } from './specialise.ts';
 
-/** How the pieces of a dispatch are written: all stored, all updated, or by the op bit of each. */
-export type Op = 'store' | 'update' | 'mixed';
-const OP_NUMBER: Record<Op, number> = { store: 0, update: 1, mixed: 2 };
+/** How the pieces of a dispatch are written: all stored, or by the op bit of each. */
+export type Op = 'store' | 'mixed';
 
 /** Where a store may go: to the one chunk; to one of several that lie one behind the other along the chunk axis; to any or to none of them. */
 export type Where = 'one' | 'ordered' | 'masked';
@@ -29,7 +28,7 @@ export interface Variant {
 export function trackedText(text: KernelText, shape: GemmShape, wavefront: number, axis: ChunkAxis, { slots, op, where, muted }: Variant): string {
   return instrumented(text, shape, specialise(SHADERS.outputSpace, {
     SLOTS: slots,
-    OP: OP_NUMBER[op],
+    MIXED: op === 'mixed' ? 1 : 0,
     DENSE: axis === 'rows' && text.pitch === shape.n ? 1 : 0,
     BY_ROWS: axis === 'rows' ? 1 : 0,
     WHERE: WHERE_NUMBER[where],

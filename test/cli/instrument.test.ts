@@ -50,7 +50,7 @@ test('the rewritten kernel with a map to the lines of its file', () => {
 });
 
 test('other variants, and a built-in kernel, whose footprint is known without a GPU', () => {
-  expect(instrument(kernel, ...SHAPE, '--no-probe', '--slots', '3', '--op', 'update').stdout).toMatch(/3 slots, op update[^]*var<storage, read_write> tw_chunk2/);
+  expect(instrument(kernel, ...SHAPE, '--no-probe', '--slots', '3', '--op', 'store').stdout).toMatch(/3 slots, op store[^]*var<storage, read_write> tw_chunk2/);
   const svg = path.join(folder, 'footprint.svg');
   const { status, stdout } = instrument('gemm-register', ...SHAPE, '--no-probe', '--device', '2', '--svg', svg, '--algorithm', 'direct');
   expect(status).toBe(0);
@@ -81,7 +81,7 @@ test('what cannot be is refused', () => {
   refused([kernel], '--m, --n, --k, --devices are missing');
   refused(['gemm-register', '--m', '32768', '--n', '16384', '--k', '8', '--devices', '4', '--no-probe'], 'MEMORY_LIMIT', '--m');
   refused([kernel, ...SHAPE, '--slots', '0'], '--slots', '1 to 64');
-  refused([kernel, ...SHAPE, '--op', 'xor'], '--op', 'store, update, mixed');
+  refused([kernel, ...SHAPE, '--op', 'xor'], '--op', 'store, mixed');
   refused([kernel, ...SHAPE, '--device', '4'], '--device', '0 to 3');
   refused([kernel, ...SHAPE, '--no-probe', '--svg', path.join(folder, 'x.svg')], '--svg', '--no-probe');
   refused(['gemm-register', ...SHAPE, '--entry', 'main'], '--entry', 'built in');

@@ -40,7 +40,7 @@ type Rectangle = Omit<Chunk, 'elements'>;
 interface Dispatched {
   readonly name: string;
   readonly cut: Cut;
-  readonly op: 'store' | 'update' | 'mixed';
+  readonly op: 'store' | 'mixed';
   readonly where: Where;
   readonly chunks: readonly Rectangle[];
   readonly order: readonly Entry[];
@@ -70,7 +70,7 @@ function tracked({ name, cut, op, where, chunks, order, muted }: Dispatched, out
   const plain = specialise(KERNEL_SOURCES[name]!, kernel.constantsFor(SHAPE, TILE)).code;
   const space = specialise(outputSpace, {
     SLOTS: chunks.length,
-    OP: { store: 0, update: 1, mixed: 2 }[op],
+    MIXED: op === 'mixed' ? 1 : 0,
     DENSE: cut === 'rows' ? 1 : 0,
     BY_ROWS: cut === 'rows' ? 1 : 0,
     WHERE: { one: 0, ordered: 1, masked: 2 }[where],
@@ -102,7 +102,7 @@ function tracked({ name, cut, op, where, chunks, order, muted }: Dispatched, out
           chunks.forEach((chunk, slot) => {
             if (row < chunk.row || row >= chunk.row + chunk.rows || column < chunk.column || column >= chunk.column + chunk.columns) return;
             const place = (row - chunk.row) * chunk.columns + column - chunk.column;
-            const update = op === 'update' || (op === 'mixed' && slots[slot]!.update === 1);
+            const update = op === 'mixed' && slots[slot]!.update === 1;
             expected.memories[slot]![place] = (update ? expected.memories[slot]![place]! : 0) + exact[row * SHAPE.n + column]!;
             expected.counters[slots[slot]!.counter + Math.floor(lane / WAVEFRONT)]! += 1;
           });
@@ -123,7 +123,7 @@ const orderOf = (workgroups: readonly number[], slots: number): Entry[] =>
 
 /** Workgroups of the 2 × 3 grid: 0 and 3 lie in columns 0..3, 1 and 4 in 4..7, 2 and 5 in 8..9; 0, 1 and 2 in rows 0..3. */
 const DISPATCHES = (['rows', 'columns', 'columns of a batch'] as const).flatMap((cut) =>
-  (['store', 'update', 'mixed'] as const).flatMap((op): Omit<Dispatched, 'name'>[] => [
+  (['store', 'mixed'] as const).flatMap((op): Omit<Dispatched, 'name'>[] => [
     { cut, op, where: 'one', chunks: [WHOLE[cut]], order: orderOf(cut === 'columns of a batch' ? [1] : [1, 0], 1) },
     { cut, op, where: 'masked', chunks: [CHUNKS[cut][1]], order: orderOf(cut === 'rows' ? [4, 1] : [5, 0], 1) },
     { cut, op, where: 'masked', chunks: CHUNKS[cut], order: orderOf(cut === 'rows' ? [2, 0, 1] : [3, 0], 2) },

@@ -168,7 +168,7 @@ describe.each(Object.keys(EXAMPLES))('%s', (name) => {
       for (const { slots, where, tiles: of } of dispatchesOf(plan, tiles, 2)) {
         // The first split adds to what is there already, in the second chunk of each two; so does every further split.
         const bits = slots.map((chunk) => (split > 0 || chunk % 2 === 1 ? 1 : 0));
-        const op: Op = bits.every((bit) => bit === 0) ? 'store' : bits.every((bit) => bit === 1) ? 'update' : 'mixed';
+        const op: Op = bits.every((bit) => bit === 0) ? 'store' : 'mixed';
         const order = Uint32Array.from(of.flatMap((tile) => [split === 0 ? tile : plan.twins[split - 1][tile], ...slots.flatMap((chunk, slot) => [partOf(plan, tile, chunk) * tiling.wavefronts, bits[slot]])]));
         const uniform = Uint32Array.from(slots.flatMap((chunk) => (['row', 'rows', 'column', 'columns'] as const).map((field) => tiling.chunks[chunk][field])));
         interpret(trackedText(text, shape, WAVEFRONT, axis, { slots: slots.length, op, where }), facts.workgroupSize, [of.length, 1, 1], {

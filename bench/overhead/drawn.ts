@@ -54,10 +54,10 @@ export async function drawnRuns<T>(job: FusedJob, choice: BuiltIn, plainChoices:
       withPrepared(gpu, job, choice, plainChoices, async (prepared, plain, clock) => {
         facts ??= { of: factsOf(prepared, plain) };
         const stages = Math.ceil((steps * prepared.epochs) / job.devices);
-        for (const mode of modes) {
+        for (const [at, mode] of modes.entries()) {
           // Memory that nothing has touched yet costs its first user: a run goes ahead.
           if (draw < wholeRuns) wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
-          else await prepared.run({ mode, stages });
+          else if (at === 0) await prepared.run({ mode, stages });
           const run = await pairedRun(prepared, { mode, stages, plain, clock, units: steps, share: 1, phase: (draw % 2) as 0 | 1 });
           // As of a whole run.
           runs.get(mode)!.push({ ...run, idleMs: (run.idleMs * job.devices) / steps });

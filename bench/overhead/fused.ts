@@ -38,7 +38,7 @@ const MEMORY_LIMIT = 4e9;
 /** Steps by which kernels and tiles of the fused run are compared. */
 const FEW = 3;
 /** Devices, each of which compiles anew, on which these are compared, while there is time. */
-const LOOKS = 3;
+const LOOKS = 2;
 /** So much slower than the best no compilation makes a tile that is as good. */
 const HOPELESS = 1.12;
 /** Of the time that is left before the pairs, what the run of {@link checkOverFused} may take. */

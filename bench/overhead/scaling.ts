@@ -166,7 +166,7 @@ function acrossTwo({ m, n, devices, chunk }: FusedJob, fastest: BuiltIn): BuiltI
   const width = Math.floor(least / LANES) * LANES;
   if (width === 0 || width >= fastest.tile[along]) return [];
   const tiles = [1, 1 / 4, 2].map((part) => ({ ...fastest.tile, [along]: width, [across]: fastest.tile[across] / part }));
-  return tiles.filter((tile) => kernelNamed(fastest.name)!.tileProblem(tile) === undefined).map((tile) => ({ ...fastest, tile }));
+  return tiles.filter((tile) => tile[across] <= (chunk === 'rows' ? n : m) && kernelNamed(fastest.name)!.tileProblem(tile) === undefined).map((tile) => ({ ...fastest, tile }));
 }
 
 function straddlingOf({ plan, spec, gemms }: Prepared): Straddling {

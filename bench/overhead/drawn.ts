@@ -55,9 +55,11 @@ export async function drawnRuns<T>(job: FusedJob, choice: BuiltIn, plainChoices:
         facts ??= { of: factsOf(prepared, plain) };
         const stages = Math.ceil((steps * prepared.epochs) / job.devices);
         for (const [at, mode] of modes.entries()) {
-          // Memory that nothing has touched yet costs its first user: a run goes ahead.
-          if (draw < wholeRuns) wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
-          else if (at === 0) await prepared.run({ mode, stages });
+          // What nothing has touched yet costs its first user, memory above all: a run goes ahead, and a few epochs ahead of that where it is timed.
+          if (draw < wholeRuns) {
+            await prepared.run({ mode, stages: Math.min(2, stages) });
+            wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
+          } else if (at === 0) await prepared.run({ mode, stages });
           const run = await pairedRun(prepared, { mode, stages, plain, clock, units: steps, share: 1, phase: (draw % 2) as 0 | 1 });
           // As of a whole run.
           runs.get(mode)!.push({ ...run, idleMs: (run.idleMs * job.devices) / steps });

@@ -17,7 +17,7 @@ import type { ChunkAxis, GemmShape } from '../../src/spec/spec.ts';
 import { interpret, interpretLockstep } from './interpret.ts';
 
 /** One chunk, everything stored: the simplest space. */
-const STORING = { SLOTS: 1, OP: 0, DENSE: 1, BY_ROWS: 1, WHERE: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
+const STORING = { SLOTS: 1, MIXED: 0, DENSE: 1, BY_ROWS: 1, WHERE: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
 const spaceOf = (constants: Partial<typeof STORING>): string => specialise(SHADERS.outputSpace, { ...STORING, ...constants }).code;
 
 const PLAIN: Instrumentation = { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize: [4, 1, 1], grid: [2, 1, 1], elements: 8, space: spaceOf({}) };
@@ -90,7 +90,7 @@ describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) =
   });
 
   test('binds its own inputs and the space, not its output', () => {
-    const { bindings, workgroupSize: size } = reflectKernel(rewritten({ SLOTS: 2, OP: 2, WHERE: 2 }), INSTRUMENTED_ENTRY);
+    const { bindings, workgroupSize: size } = reflectKernel(rewritten({ SLOTS: 2, MIXED: 1, WHERE: 2 }), INSTRUMENTED_ENTRY);
     expect(bindings.map(({ group, binding, name, kind }) => `${group}.${binding} ${name} ${kind}`)).toEqual([
       '0.0 a storage-read', '0.1 b storage-read', '1.0 tw_order storage-read', '1.1 tw_counters storage-write', '1.2 tw_slots uniform', '1.3 tw_chunk0 storage-write', '1.4 tw_chunk1 storage-write',
     ]);
@@ -111,8 +111,7 @@ describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) =
   ] as const)('chunks of %s: %s, into each chunk’s dense memory; counts per piece (%i, where %i)', (axis, _what, ops, where) => {
     const plan = planOf({ devices: 2, algorithm: 'ring', chunk: axis satisfies ChunkAxis, stageTiles: 99, triggerTiles: 1 }, footprint);
     const { tiling } = plan;
-    const op = ops[0] === ops[1] ? ops[0] : 2;
-    const text = rewritten({ SLOTS: 2, OP: op, WHERE: where, BY_ROWS: axis === 'rows' ? 1 : 0, DENSE: axis === 'rows' && where === 2 ? 1 : 0 });
+    const text = rewritten({ SLOTS: 2, MIXED: Math.max(...ops), WHERE: where, BY_ROWS: axis === 'rows' ? 1 : 0, DENSE: axis === 'rows' && where === 2 ? 1 : 0 });
     const before = 1000;
     const memory = tiling.chunks.map(({ elements }) => new Float32Array(elements).fill(before));
     const counters = new Uint32Array(tiling.parts * tiling.wavefronts);

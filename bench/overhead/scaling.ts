@@ -66,7 +66,8 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
   const { whole, runs, units, areSteps, straddling, control } = await measured(gpu, job, best.choice, fastest.choice);
   const pairs = runs.flatMap((run) => run.pairs);
   const over = (kernel: number) => ({ unit, plainMs }: Pair): number => unit.ms / plainMs[kernel];
-  const byDraws = spreadOfDraws(runs, over(0));
+  // One plain kernel where the fused tile is the fastest plain one, else two.
+  const last = pairs[0].plainMs.length - 1;
   const ratio = (kernel: number): Spread => (job.draws > 1 ? spreadOfDraws(runs, over(kernel)) : spreadOf(pairs.map(over(kernel))));
   const row: ScalingRow = {
     devices: job.devices,
@@ -77,8 +78,8 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
     units,
     areSteps,
     own: withWholes(ratio(0), [whole], runs, units, 0),
-    best: withWholes(ratio(1), [whole], runs, units, 1),
-    draws: job.draws > 1 ? byDraws.draws : null,
+    best: withWholes(ratio(last), [whole], runs, units, last),
+    draws: job.draws > 1 ? spreadOfDraws(runs, over(0)).draws : null,
     pairs: pairs.length,
     control,
     breakdown: breakdownOf(pairs, 0),

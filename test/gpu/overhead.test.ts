@@ -88,6 +88,14 @@ gpuTest('scaling: chunks that tiles straddle, and a tile chosen by its fused tim
   // Fewer devices than the steps that are looked at.
   expect(drawn).toMatchObject({ pairs: 3 * 8, units: 8 });
   expect(drawn.own.lower).toBeLessThanOrEqual(drawn.own.upper);
+  // Where the fused run takes the fastest plain tile, both are held against the same plain parts.
+  const alone = { ...job, pairs: 1, draws: 1, candidates: 1, deadline: soon(), hardDeadline: soon() };
+  const first = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), alone, plain.slice(0, 1)));
+  const [m, n, k] = first.tile.split('x').map(Number) as [number, number, number];
+  const same = { ...plain[0]!, name: first.fused.split(' ')[0]!, tile: { m, n, k } };
+  const both = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), alone, [same]));
+  expect(both).toMatchObject({ fused: first.fused, plainBest: first.fused });
+  expect(both.best).toEqual(both.own);
   const late = await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, pairs: 1, draws: 1, candidates: 2, deadline: soon(), hardDeadline: Date.now() }, plain.slice(0, 1));
   expect(late).toMatchObject({ ok: false, error: { code: 'TIMEOUT' } });
   const stages = valueOf(await page.evaluate((of, choice) => window.tilewireOverhead.stages(of, choice, 2), job, plain[0]));

@@ -2,8 +2,9 @@
 // row-major. What a software adapter wants: there a load costs as much as several multiply-adds, and a swap of lanes
 // half a load. The four lanes of a quad share 4·ROWS rows and 4·COLUMNS columns of C. Per element of k each lane loads
 // ROWS values of A and COLUMNS of B, all different; A goes round the quad, so that every lane multiplies all rows with
-// its own columns. A workgroup is QUADS_X × QUADS_Y quads; workgroup_id.x walks the columns of C, workgroup_id.y its
-// rows. Any M, N, K ≥ 1: loads beyond an edge are moved to it, stores left out.
+// its own columns. A workgroup is QUADS_X × QUADS_Y quads; workgroup_id.x walks the rows of C, workgroup_id.y its columns:
+// what runs at a time then reads the same columns of B, which lie far apart in memory. Any M, N, K ≥ 1: loads beyond an
+// edge are moved to it, stores left out.
 // Right only where the lanes of a quad are four consecutive local indices: src/gpu/adapter.ts asks the adapter.
 enable subgroups;
 
@@ -31,8 +32,8 @@ override STEP_K: u32 = 4u;
 fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let lane = local % 4u;
   let quad = local / 4u;
-  let row = (tile.y * QUADS_Y + quad / QUADS_X) * 4u * ROWS;
-  let column = ((tile.x * QUADS_X + quad % QUADS_X) * 4u + lane) * COLUMNS;
+  let row = (tile.x * QUADS_Y + quad / QUADS_X) * 4u * ROWS;
+  let column = ((tile.y * QUADS_X + quad % QUADS_X) * 4u + lane) * COLUMNS;
   // Where each row of A that this lane loads begins, and each of its columns of B.
 //@repeat r ROWS
   let a_row$r = min(row + lane * ROWS + $(r)u, M - 1u) * K;
@@ -58,27 +59,27 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
   let last = min(k + (K + SPLITS - 1u) / SPLITS, K);
 //@end
   for (; k + STEP_K <= last; k += STEP_K) {
-//@repeat d STEP_K
-    let line$d = (k + $(d)u) * N;
-//@repeat s COLUMNS
-    let b$d_$s = b[line$d + b_column$s];
-//@end
-//@end
 //@repeat r ROWS
     let at$r = a_row$r + k;
 //@repeat d STEP_K
     let x0_$r_$d = a[at$r + $(d)u];
-//@end
-//@end
-//@repeat r ROWS
-//@repeat d STEP_K
     let x1_$r_$d = quadSwapX(x0_$r_$d);
     let x2_$r_$d = quadSwapY(x0_$r_$d);
     let x3_$r_$d = quadSwapDiagonal(x0_$r_$d);
 //@end
-    // The steps of k innermost: a sum stays in a register for all of them.
-//@repeat q 4
+//@end
+//@repeat d STEP_K
+    let line$d = (k + $(d)u) * N;
+//@end
+    // A column at a time, its values of B loaded right ahead of it: what is multiplied from the left is then used once between two
+    // loads, and the software adapter's compiler writes it back to memory at every use but the last one between two branches,
+    // which its loads have. The steps of k innermost: a sum stays in a register for all of them.
 //@repeat s COLUMNS
+//@repeat d STEP_K
+    let b$d_$s = b[line$d + b_column$s];
+//@end
+//@repeat q 4
+//@repeat r ROWS
     s$q_$r_$s = s$q_$r_$s
 //@repeat d STEP_K
       + x$q_$r_$d * b$d_$s

@@ -5,7 +5,7 @@
 import { bug } from '../errors.ts';
 import type { LaneRectangle } from '../spec/kernel-layouts.ts';
 import { kernelNamed } from '../spec/kernels.ts';
-import type { Spec } from '../spec/spec.ts';
+import type { ChunkAxis, Spec } from '../spec/spec.ts';
 
 export interface Footprint {
   /** Rows and columns of the output; the matrices of a batch lie one below the other. */
@@ -24,8 +24,8 @@ export interface Footprint {
 }
 
 /**
- * Footprint of a kernel whose workgroup (x, y) covers rows y·tileM.. and columns x·tileN.., its lanes
- * rectangles of that tile.
+ * Footprint of a kernel whose workgroups cover the rectangles of a grid of tiles, their lanes rectangles of a tile; x walks columns
+ * or rows of tiles, y the other.
  * @throws BUG when the lanes leave an element uncovered
  */
 export function gridFootprint(
@@ -34,6 +34,7 @@ export function gridFootprint(
   grid: readonly [number, number, number],
   lanes: readonly (readonly LaneRectangle[])[],
   wavefront: number,
+  walks: ChunkAxis = 'columns',
 ): Footprint {
   const wavefronts = Math.ceil(lanes.length / wavefront);
   const owner = new Uint32Array(m * n).fill(0xffffffff);
@@ -48,7 +49,7 @@ export function gridFootprint(
     const y = Math.floor(row / tile.m);
     for (let column = 0; column < n; column++) {
       const x = Math.floor(column / tile.n);
-      owner[row * n + column] = (x + grid[0] * y) * wavefronts + within[(row - y * tile.m) * tile.n + (column - x * tile.n)];
+      owner[row * n + column] = (walks === 'columns' ? x + grid[0] * y : y + grid[0] * x) * wavefronts + within[(row - y * tile.m) * tile.n + (column - x * tile.n)];
     }
   }
   return { m, n, batch: 1, grid, wavefronts, owner, twins: [] };
@@ -61,7 +62,7 @@ export function builtInFootprint({ kernel: choice, gemm, wavefront }: Pick<Spec,
   const { tile } = choice;
   const [x, y, z] = kernel.workgroupSize(tile);
   const lanes = Array.from({ length: x * y * z }, (_, lane) => kernel.laneRectangles(tile, lane));
-  const footprint = gridFootprint(gemm, tile, kernel.grid(gemm, tile, choice.splits), lanes, wavefront);
-  const [columns, rows] = footprint.grid;
-  return { ...footprint, twins: Array.from({ length: choice.splits - 1 }, (_, split) => Uint32Array.from({ length: columns * rows }, (_, tile) => (split + 1) * columns * rows + tile)) };
+  const footprint = gridFootprint(gemm, tile, kernel.grid(gemm, tile, choice.splits), lanes, wavefront, kernel.walks);
+  const tiles = footprint.grid[0] * footprint.grid[1];
+  return { ...footprint, twins: Array.from({ length: choice.splits - 1 }, (_, split) => Uint32Array.from({ length: tiles }, (_, tile) => (split + 1) * tiles + tile)) };
 }

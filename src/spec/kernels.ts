@@ -20,7 +20,9 @@ export interface KernelDescription {
   readonly halves: boolean;
   /** Values for the file's overrides; `splits` of K, each a plain partial product of its own. */
   constantsFor(shape: GemmShape, tile: Tile, splits?: number): Record<string, number>;
-  /** Workgroups in x, y, z: x walks the columns of C, y its rows, z the splits of K. */
+  /** What workgroup_id.x walks; workgroup_id.y walks the other. */
+  readonly walks: ChunkAxis;
+  /** Workgroups in x, y, z: two of C, in the order of {@link walks}, and the splits of K. */
   grid(shape: GemmShape, tile: Tile, splits?: number): [number, number, number];
   workgroupSize(tile: Tile): readonly [number, number, number];
   /** What the invocation of this local index stores, edges of C aside. */
@@ -37,6 +39,8 @@ interface KernelFacts {
   readonly name: string;
   readonly needs: KernelDescription['needs'];
   readonly halves?: boolean;
+  /** `columns`, unless told. */
+  readonly walks?: ChunkAxis;
   readonly family: Family;
   /** Steps of k in flight, or k of a slab. */
   readonly defaultK: number;
@@ -55,7 +59,7 @@ export const KERNELS: readonly KernelDescription[] = [
   // It stages nothing, so that a deep tile has no meaning beyond the loads in flight.
   described({ name: 'gemm-register', needs: [], family: RECTANGLES, defaultK: 2, otherK: [1, 4], mostK: 64, more: (_shape, { k }) => ({ STEP_K: Math.min(k, MOST_REGISTER_STEPS) }), workgroupBytes: () => 0 }),
   described({ name: 'gemm-workgroup', needs: [], family: RECTANGLES, defaultK: 16, otherK: [8, 32], mostK: 64, more: (_shape, { k }) => ({ TILE_K: k }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
-  described({ name: 'gemm-quad', needs: ['quads'], family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: (_shape, { k }) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
+  described({ name: 'gemm-quad', needs: ['quads'], walks: 'rows', family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: (_shape, { k }) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
   described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 4, 32], mostK: 64, more: (...of) => ({ ...vectorConstants(...of), HALF: 0 }), workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
   described({ name: 'gemm-skinny', needs: [], family: SKINNY, defaultK: 32, otherK: [4, 16, 64], mostK: 256, more: () => ({}), workgroupBytes: ({ m, n, k }) => (k === 4 ? 0 : k * m * n) }),
   // gemm-vector with A and B in half the bytes.
@@ -86,7 +90,7 @@ export function defaultKernel({ m }: Pick<GemmShape, 'm'>, traits: AdapterTraits
   return traits.quads ? 'gemm-quad' : 'gemm-register';
 }
 
-function described({ name, needs, halves = false, family, defaultK, otherK, mostK, more, workgroupBytes }: KernelFacts): KernelDescription {
+function described({ name, needs, halves = false, walks = 'columns', family, defaultK, otherK, mostK, more, workgroupBytes }: KernelFacts): KernelDescription {
   const layoutOf = (tile: Tile): Layout => {
     const layout = cheapest(family, tile);
     if (layout === undefined) throw bug('a tile that was never checked', { actual: tile });
@@ -103,11 +107,15 @@ function described({ name, needs, halves = false, family, defaultK, otherK, most
     name,
     needs,
     halves,
+    walks,
     constantsFor: (shape, tile, splits = 1) => {
       const { constants, workgroupSize: [x, y] } = layoutOf(tile);
       return { M: shape.m, N: shape.n, K: shape.k, SPLITS: splits, ...constants, ...more(shape, tile, splits, x * y) };
     },
-    grid: ({ m, n }, tile, splits = 1) => [Math.ceil(n / tile.n), Math.ceil(m / tile.m), splits],
+    grid: ({ m, n }, tile, splits = 1) => {
+      const [rows, columns] = [Math.ceil(m / tile.m), Math.ceil(n / tile.n)];
+      return walks === 'columns' ? [columns, rows, splits] : [rows, columns, splits];
+    },
     workgroupSize: (tile) => layoutOf(tile).workgroupSize,
     laneRectangles: (tile, localIndex) => layoutOf(tile).rectangles(localIndex),
     tileFor: (shape, chunkAxis, chunkSizes) => {

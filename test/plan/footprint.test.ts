@@ -39,13 +39,23 @@ test('written out by hand: 3 × 5, tiles of 2 × 4, lanes of 1 × 2 in wavefront
   ]);
 });
 
+test('the same, with workgroups that go down the columns of tiles', () => {
+  const lanes = [0, 1, 2, 3].map((lane) => [{ row: Math.floor(lane / 2), column: (lane % 2) * 2, rows: 1, columns: 2 }]);
+  const { owner } = gridFootprint({ m: 3, n: 9 }, { m: 2, n: 4 }, [2, 3, 1], lanes, 2, 'rows');
+  expect([...owner]).toEqual([
+    0, 0, 0, 0, 4, 4, 4, 4, 8,
+    1, 1, 1, 1, 5, 5, 5, 5, 9,
+    2, 2, 2, 2, 6, 6, 6, 6, 10,
+  ]);
+});
+
 test.each(KERNELS.map((kernel) => [kernel.name, kernel] as const))('the lanes of %s cover its tile', (_name, kernel) => {
   for (const tile of [{ m: 32, n: 28, k: 2 }, { m: 8, n: 4, k: 2 }, { m: 1, n: 7, k: 1 }, { m: 19, n: 1, k: 2 }]) {
     if (kernel.tileProblem(tile) !== undefined) continue;
     const [x, y] = kernel.workgroupSize(tile);
     const lanes = Array.from({ length: x * y }, (_, lane) => kernel.laneRectangles(tile, lane));
     const shape = { m: 2 * tile.m + 1, n: tile.n + 1, k: 3 };
-    const { owner } = gridFootprint(shape, tile, kernel.grid(shape, tile), lanes, 4);
+    const { owner } = gridFootprint(shape, tile, kernel.grid(shape, tile), lanes, 4, kernel.walks);
     expect(owner).not.toContain(0xffffffff);
   }
 });

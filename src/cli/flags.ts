@@ -168,7 +168,7 @@ export function addSpecFlags(command: Command, only?: readonly (keyof SpecFlags)
     option('--tile <MxNxK>', "a workgroup's tile: rows x columns of C, and depth of the inner loop, elements (default: divides the chunk where one does)").argParser(reading('--tile', parseTile)),
     integer('--splits <COUNT>', '--splits', 'splits of K: partial products of a device, each a dispatch of its own, summed by the memory (default: 1)'),
     integer('--wavefront <LANES>', '--wavefront', 'lanes of a virtual wavefront (default: 64)'),
-    integer('--stage-tiles <TILES>', '--stage-tiles', "tiles per stage, which is one dispatch (default: a quarter of the step's, rounded up; more where that made over 4096 stages in all)"),
+    integer('--stage-tiles <TILES>', '--stage-tiles', "tiles per stage, which is one dispatch (default: a quarter of the step's, rounded up, to an even number where that makes no fewer stages; more where there were over 4096 stages in all)"),
     integer('--trigger-tiles <TILES>', '--trigger-tiles', 'tiles per DMA block, which is what one trigger sends (default: 8)'),
     integer('--lag <EPOCHS>', '--lag', 'a trigger seen in the counters of epoch e is executed in epoch e + lag (default: 2)'),
     option('--skew <F>', "stages of device d take (1 + F*u(seed, d)) * (1 + F/4*u(seed, d, stage)) times as long, u uniform in [0, 1): a device that is behind misses epochs, so that updates arrive in another order; 0 to 4 (default: 0)").argParser(reading('--skew', parseDecimal)),

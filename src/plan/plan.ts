@@ -1,7 +1,6 @@
 // Plan: what each tile does, for every device; pure data derived from a Spec and a Footprint, nothing of a
 // GPU or a clock in it. Both engines execute it, `check.ts` proves it before anything runs.
-import { stagesPerStep } from '../spec/chunks.ts';
-import { MAX_STAGE_TILES } from '../spec/limits.ts';
+import { defaultStageTiles } from '../spec/chunks.ts';
 import type { Algorithm, Spec, SpecDraft } from '../spec/spec.ts';
 import { chunkRingReduceScatter } from './collectives/chunk-ring-reduce-scatter.ts';
 import { directReduceScatter } from './collectives/direct-reduce-scatter.ts';
@@ -35,7 +34,7 @@ export function settled(draft: SpecDraft, footprint: Footprint): Spec {
   const { chunkParts } = tilingOf(footprint, draft.chunk, draft.devices, draft.triggerTiles);
   let most = 1;
   for (let chunk = 0; chunk + 1 < chunkParts.length; chunk++) most = Math.max(most, chunkParts[chunk + 1] - chunkParts[chunk]);
-  return { ...draft, stageTiles: Math.min(MAX_STAGE_TILES, Math.ceil(most / stagesPerStep(draft.devices))) };
+  return { ...draft, stageTiles: defaultStageTiles(most, draft.devices) };
 }
 
 /** Expands the Spec's collective over the footprint's tiles. */

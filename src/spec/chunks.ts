@@ -28,5 +28,18 @@ const STAGES_PER_STEP = 4;
 /** Stages of a whole run, of which each device has as many steps as there are devices. A stage is a dispatch and a pass, tens of microseconds on any adapter, however little it computes. */
 const MOST_STAGES = 4096;
 
-/** Stages that a step has by default. */
+/** Stages that a step has by default, at most. */
 export const stagesPerStep = (devices: number): number => Math.max(1, Math.min(STAGES_PER_STEP, Math.floor(MOST_STAGES / devices ** 2)));
+
+/** Workgroups per dimension of one dispatch that every WebGPU adapter takes, and so the largest stage. */
+export const MAX_STAGE_TILES = 65535;
+
+/**
+ * Tiles per stage by default, where the largest chunk has `tiles`: as few as make no more stages than are aimed at, or one more, for an
+ * even number, where that makes no fewer: on two cores, or four, fewer of them then wait for an odd one at the end of each stage.
+ */
+export function defaultStageTiles(tiles: number, devices: number): number {
+  const least = Math.max(1, Math.ceil(tiles / stagesPerStep(devices)));
+  const even = least + (least % 2);
+  return Math.min(MAX_STAGE_TILES, even <= tiles && Math.ceil(tiles / even) === Math.ceil(tiles / least) ? even : least);
+}

@@ -2,7 +2,7 @@
 // names a flag) and when a Spec is read back (it names a JSON path). A problem carries the value, the limit it
 // breaks and the fix. Limits of the adapter are not known here; the engine checks those.
 import type { ErrorCode } from '../errors.ts';
-import { chunkRange } from './chunks.ts';
+import { chunkRange, MAX_STAGE_TILES } from './chunks.ts';
 import { F32_EXACT_LIMIT, MAX_RANGE, proveGenerated } from './exactness.ts';
 import { NO_EPILOGUE, type Epilogue } from './kernel-bindings.ts';
 import { kernelNamed, kernelNames } from './kernels.ts';
@@ -20,8 +20,6 @@ export interface Problem {
   readonly code?: ErrorCode;
 }
 
-/** Workgroups per dimension of one dispatch that every WebGPU adapter takes, and so the largest stage. */
-export const MAX_STAGE_TILES = 65535;
 export const MAX_LAG = 16;
 export const MAX_SKEW = 4;
 /** Splits of K: each is a dispatch of its own in every stage. */

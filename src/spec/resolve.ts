@@ -3,7 +3,7 @@
 // is the flag at fault. What is best on an adapter is chosen by its traits; without them the same request gives the same
 // Spec everywhere, one that every adapter can run.
 import { bug, TilewireError } from '../errors.ts';
-import { chunkRange, chunkSizes, stagesPerStep } from './chunks.ts';
+import { chunkRange, chunkSizes, defaultStageTiles, stagesPerStep } from './chunks.ts';
 import { triggersFor } from './default-triggers.ts';
 import { largestRange } from './exactness.ts';
 import { legalTps, splitSubLayer, subLayerNamed, type SubLayer } from './hf-config.ts';
@@ -11,7 +11,7 @@ import { NO_EPILOGUE } from './kernel-bindings.ts';
 import { kernelHash } from './kernel-sources.ts';
 import { defaultKernel, kernelNamed, KERNELS, runsOn } from './kernels.ts';
 import { sha256Hex } from './parse.ts';
-import { MAX_STAGE_TILES, modelledProblems, notExact, specProblems, unknownKernel, type Modelled, type Problem } from './limits.ts';
+import { modelledProblems, notExact, specProblems, unknownKernel, type Modelled, type Problem } from './limits.ts';
 import { EMULATED, MODELLED, type Scope } from './scope.ts';
 import { ALGORITHMS, type AdapterTraits, type Algorithm, type ChunkAxis, type Collective, type Fault, type GemmShape, type KernelChoice, type Layout, type OperandFile, type Operands, type OverflowPolicy, type Spec, type SpecDraft, type SplitGemmShape, type Tile, type Triggers } from './spec.ts';
 import { layerShape } from './zoo.ts';
@@ -352,11 +352,11 @@ function operandsOf({ operands, trained, files, foreign }: SpecRequest, kTotal: 
   return { kind: 'exact', range };
 }
 
-/** A quarter, rounded up, of the tiles of a step, which are at most those of the largest chunk. */
+/** By the tiles of a step, which are at most those of the largest chunk. */
 function stageTilesFor({ m, n }: GemmShape, tile: Tile, axis: ChunkAxis, chunks: readonly number[]): number {
   const largest = Math.max(...chunks);
   const tiles = axis === 'rows' ? Math.ceil(largest / tile.m) * Math.ceil(n / tile.n) : Math.ceil(m / tile.m) * Math.ceil(largest / tile.n);
-  return Math.min(MAX_STAGE_TILES, Math.ceil(tiles / stagesPerStep(chunks.length)));
+  return defaultStageTiles(tiles, chunks.length);
 }
 
 /** JSON path of a Spec → the flag that sets it, where the two differ. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { chunkRange, chunkSizes, depthOf } from '../../src/spec/chunks.ts';
+import { chunkRange, chunkSizes, defaultStageTiles, depthOf } from '../../src/spec/chunks.ts';
+import { stagesByDefault } from '../support/stages.ts';
 
 const cut = fc.record({ length: fc.integer({ min: 1, max: 5000 }), devices: fc.integer({ min: 1, max: 64 }) });
 
@@ -34,6 +35,27 @@ test('the devices share K: slices differ by at most one, the longer ones first',
       expect(depths.reduce((sum, depth) => sum + depth, 0)).toBe(kTotal);
       expect(depths).toEqual(depths.toSorted((one, other) => other - one));
       expect(depths[0]! - depths.at(-1)!).toBeLessThanOrEqual(1);
+    }),
+  );
+});
+
+// By hand: tiles of the largest chunk, and of a stage. Even where there are no fewer stages then, as of 9 (4, 4, 1 for 3, 3, 3) and 28 (8, 8,
+// 8, 4 for four of 7); not of 12, which would be three stages of 4.
+test.each([
+  [1, 1], [2, 1], [3, 1], [4, 1], [5, 2], [7, 2], [9, 4], [10, 3], [12, 3], [14, 4], [17, 5], [28, 8], [56, 14], [200, 50], [300_000, 65_535],
+])('of %i tiles a stage has %i', (tiles, stage) => {
+  expect(defaultStageTiles(tiles, 8)).toBe(stage);
+});
+
+test('even stages are no fewer than odd ones, four at most, fewer on many devices', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 64 }), (tiles, devices) => {
+      const most = stagesByDefault(devices);
+      const stage = defaultStageTiles(tiles, devices);
+      const stages = Math.ceil(tiles / Math.ceil(tiles / most));
+      expect(Math.ceil(tiles / stage)).toBe(stages);
+      expect(stages).toBeLessThanOrEqual(most);
+      if (stage % 2 === 1 && stage < tiles) expect(Math.ceil(tiles / (stage + 1))).toBeLessThan(stages);
     }),
   );
 });

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
-import { chunkSizes } from '../../src/spec/chunks.ts';
+import { chunkSizes, defaultStageTiles } from '../../src/spec/chunks.ts';
 import { kernelHash } from '../../src/spec/kernel-sources.ts';
 import { subLayersOf } from '../../src/spec/hf-config.ts';
 import { parseTile, resolveSpec, type FileOperands, type ModelConfig, type SpecRequest } from '../../src/spec/resolve.ts';
@@ -9,7 +9,6 @@ import { parseSpec } from '../../src/spec/parse.ts';
 import type { Fault, Spec } from '../../src/spec/spec.ts';
 import { requests } from './requests.ts';
 import { SOFTWARE } from '../support/traits.ts';
-import { stagesByDefault } from '../support/stages.ts';
 
 const shape = { m: 64, n: 96, k: 32, devices: 4 };
 const trained = { m: 256, n: 512, k: 1536, source: 'embeddings FFN', hash: 'a'.repeat(64) };
@@ -43,14 +42,14 @@ test('chunks lie along the longer dimension, by rows when equal, or as asked', a
   expect((await resolveSpec({ ...shape, chunk: 'rows' })).chunk).toBe('rows');
 });
 
-test('a stage is a quarter of the largest step, along either axis and with ragged and empty chunks, more on many devices', async () => {
+test('stages follow from the tiles of the largest step, along either axis and with ragged and empty chunks', async () => {
   await fc.assert(
     fc.asyncProperty(requests, async (request) => {
       const { gemm, devices, chunk, stageTiles, kernel } = await resolveSpec({ ...request, stageTiles: undefined });
       const largest = Math.max(...chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices));
       const rows = chunk === 'rows' ? largest : gemm.m;
       const columns = chunk === 'rows' ? gemm.n : largest;
-      expect(stageTiles).toBe(Math.ceil((Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n)) / stagesByDefault(devices)));
+      expect(stageTiles).toBe(defaultStageTiles(Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n), devices));
     }),
     { numRuns: 50 },
   );

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { chunkOfBlock, ownerOf, piecesOfBlock, planOf, routeOf, settled, splitsOf, thresholdOf, updatesOf } from '../../src/plan/plan.ts';
-import { defaultStageTiles } from '../../src/spec/chunks.ts';
 import { resolveDraft } from '../../src/spec/resolve.ts';
 import { footprintFor, planCases, planFor, type PlanCase } from '../support/plans.ts';
+import { stageTilesByDefault } from '../support/stages.ts';
 
 const cases = fc.oneof({ arbitrary: planCases({ side: 60, devices: 13 }), weight: 4 }, { arbitrary: planCases({ side: 20, devices: 64 }), weight: 1 });
 
@@ -121,7 +121,7 @@ test('stages that are left open: by the chunk with the most tiles, of whatever m
     fc.property(cases, (given) => {
       const { tiling } = planFor(given);
       const most = Math.max(1, ...tiling.chunks.map((_, chunk) => tiling.partChunk.filter((of) => of === chunk).length));
-      expect(settled({ ...draft, devices: given.devices, chunk: given.chunk, triggerTiles: given.triggerTiles }, footprintFor(given)).stageTiles).toBe(defaultStageTiles(most, given.devices));
+      expect(settled({ ...draft, devices: given.devices, chunk: given.chunk, triggerTiles: given.triggerTiles }, footprintFor(given)).stageTiles).toBe(stageTilesByDefault(most, given.devices));
     }),
     { numRuns: 40 },
   );

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { TilewireError } from '../../src/errors.ts';
-import { chunkSizes, defaultStageTiles } from '../../src/spec/chunks.ts';
+import { chunkSizes } from '../../src/spec/chunks.ts';
 import { kernelHash } from '../../src/spec/kernel-sources.ts';
 import { subLayersOf } from '../../src/spec/hf-config.ts';
 import { parseTile, resolveSpec, type FileOperands, type ModelConfig, type SpecRequest } from '../../src/spec/resolve.ts';
@@ -9,6 +9,7 @@ import { parseSpec } from '../../src/spec/parse.ts';
 import type { Fault, Spec } from '../../src/spec/spec.ts';
 import { requests } from './requests.ts';
 import { SOFTWARE } from '../support/traits.ts';
+import { stageTilesByDefault } from '../support/stages.ts';
 
 const shape = { m: 64, n: 96, k: 32, devices: 4 };
 const trained = { m: 256, n: 512, k: 1536, source: 'embeddings FFN', hash: 'a'.repeat(64) };
@@ -49,7 +50,7 @@ test('stages follow from the tiles of the largest step, along either axis and wi
       const largest = Math.max(...chunkSizes(chunk === 'rows' ? gemm.m : gemm.n, devices));
       const rows = chunk === 'rows' ? largest : gemm.m;
       const columns = chunk === 'rows' ? gemm.n : largest;
-      expect(stageTiles).toBe(defaultStageTiles(Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n), devices));
+      expect(stageTiles).toBe(stageTilesByDefault(Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n), devices));
     }),
     { numRuns: 50 },
   );

@@ -1,6 +1,7 @@
 // The producer's output address space, spliced behind a kernel by src/gpu/instrument.ts: a virtual workgroup
 // scheduler, stores that go to whatever chunk memory is bound (binding a peer's buffer is the remote_map),
 // and counters of the elements that landed. SLOTS chunks are bound.
+// JOINT: their memories are ranges of one buffer, which is bound once; a place is one of the buffer's.
 // WHERE a store may go: 0 there is one chunk for all; 1 to one of several that lie one behind the other along BY_ROWS (else
 // columns); 2 to any or to none of them, and then it is masked.
 // DENSE: chunks are whole rows that lie without gaps in the kernel's output, so that a place is an index less a constant.
@@ -16,6 +17,9 @@ struct TwEntry {
 //@repeat p SLOTS
   counter$p: u32, // of the part's first wavefront
   update$p: u32,  // op bit: 0 store, 1 update
+//@if JOINT
+  first$p: u32,   // element of the buffer with which the chunk's memory begins
+//@end
 //@end
 }
 
@@ -32,16 +36,21 @@ struct TwSlots {
 @group(1) @binding(0) var<storage, read> tw_order: array<TwEntry>;
 @group(1) @binding(1) var<storage, read_write> tw_counters: array<atomic<u32>>;
 @group(1) @binding(2) var<uniform> tw_slots: TwSlots;
+//@if JOINT
+@group(1) @binding(3) var<storage, read_write> tw_chunk0: array<f32>;
+//@end
 //@repeat p SLOTS
+//@if !JOINT
 @group(1) @binding($(p + 3)) var<storage, read_write> tw_chunk$p: array<f32>;
+//@end
 var<private> tw_landed$p: u32;
-// An element's place in the chunk is its index less `base`, and less `gap` for each row before it. Made ready once in
+// An element's place is its index less `base`, and less `gap` for each row before it. Made ready once in
 // tw_begin: on a software adapter, reading them at each store was two thirds of what tracking costs.
 var<private> tw_base$p: u32;
 //@if !DENSE
 var<private> tw_gap$p: u32;
 //@end
-//@if WHERE == 1
+//@if WHERE == 1 || (WHERE == 2 && DENSE)
 var<private> tw_from$p: u32; // where the chunk begins along the axis
 //@end
 //@if WHERE == 2 && DENSE
@@ -75,14 +84,20 @@ fn tw_begin(group: vec3u, lane: u32) {
 //@end
 //@repeat p SLOTS
 //@if DENSE
-  tw_base$p = tw_slots.row$p * TW_PITCH;
+  let base$p = tw_slots.row$p * TW_PITCH;
 //@end
 //@if !DENSE
-  tw_base$p = tw_slots.row$p * tw_slots.columns$p + tw_slots.column$p;
+  let base$p = tw_slots.row$p * tw_slots.columns$p + tw_slots.column$p;
   tw_gap$p = TW_PITCH - tw_slots.columns$p;
 //@end
-//@if WHERE == 1 && DENSE
-  tw_from$p = tw_base$p;
+//@if !JOINT
+  tw_base$p = base$p;
+//@end
+//@if JOINT
+  tw_base$p = base$p - tw_order[group.x].first$p;
+//@end
+//@if WHERE > 0 && DENSE
+  tw_from$p = base$p;
 //@end
 //@if WHERE == 1 && !DENSE && BY_ROWS
   tw_from$p = tw_slots.row$p;
@@ -131,11 +146,17 @@ fn tw_store(index: u32, value: f32) {
 //@if !DENSE
   var gap = tw_gap0;
 //@end
+//@if JOINT && MIXED
+  var update = tw_update0;
+//@end
 //@repeat p SLOTS
   begin = select(begin, tw_from$p, along >= tw_from$p);
   base = select(base, tw_base$p, along >= tw_from$p);
 //@if !DENSE
   gap = select(gap, tw_gap$p, along >= tw_from$p);
+//@end
+//@if JOINT && MIXED
+  update = select(update, tw_update$p, along >= tw_from$p);
 //@end
 //@end
 //@if DENSE
@@ -145,12 +166,23 @@ fn tw_store(index: u32, value: f32) {
   let place = index - row * gap - base;
 //@end
 //@end
+//@if WHERE == 1 && JOINT
+  var x = value;
+//@if MIXED
+  if (update) { x = tw_chunk0[place] + value; }
+//@end
+  tw_chunk0[place] = x;
+//@repeat p SLOTS
+  tw_landed$p += select(0u, 1u, begin == tw_from$p);
+//@end
+//@end
+//@if WHERE != 1 || !JOINT
 //@repeat p SLOTS
 //@if WHERE == 1
   if (begin == tw_from$p)
 //@end
 //@if WHERE == 2 && DENSE
-  if (index - tw_base$p < tw_size$p)
+  if (index - tw_from$p < tw_size$p)
 //@end
 //@if WHERE == 2 && !DENSE
   if (row - tw_row$p < tw_rows$p && column - tw_column$p < tw_columns$p)
@@ -164,11 +196,12 @@ fn tw_store(index: u32, value: f32) {
 //@end
     var x = value;
 //@if MIXED
-    if (tw_update$p) { x = tw_chunk$p[place] + value; }
+    if (tw_update$p) { x = tw_chunk$(p - p * JOINT)[place] + value; }
 //@end
-    tw_chunk$p[place] = x;
+    tw_chunk$(p - p * JOINT)[place] = x;
     tw_landed$p += 1u;
   }
+//@end
 //@end
 }
 

@@ -56,7 +56,7 @@ struct Item {
   landing: u32,
   counter: u32,
   update: u32,
-  slot: u32,
+  memory: u32,
 }
 
 // Of a block on a device. Epochs count from 1; 0 is never.

@@ -85,8 +85,8 @@ export class PlainParts {
     const bytes = plan.tiling.m * plan.tiling.n * 4;
     const [gemmMs, transferMs, reductionMs] = await clock.time([
       (pass) => this.runs.get(gemm)!(pass, this.operands[device], output(unit), grid),
-      (pass) => this.#round(pass, (chunk) => [this.kernels.transfer, { items: this.#copies[chunk].items, runs: this.#copies[chunk].runs, source0: output(unit + chunk + 1), landing: this.#landing }]),
-      (pass) => this.#round(pass, (chunk) => [this.kernels.nmc, { items: this.#copies[chunk].items, runs: this.#copies[chunk].runs, landing: this.#landing, memory0: output(unit + chunk + 2), counters: this.#counters }]),
+      (pass) => this.#round(pass, (chunk) => [this.kernels.transfer, { items: this.#copies[chunk].items, runs: this.#copies[chunk].runs, memory: output(unit + chunk + 1), landing: this.#landing }]),
+      (pass) => this.#round(pass, (chunk) => [this.kernels.nmc, { items: this.#copies[chunk].items, runs: this.#copies[chunk].runs, landing: this.#landing, memory: output(unit + chunk + 2), counters: this.#counters }]),
     ]);
     const { m, n } = spec.gemm;
     return { gemmMs, msPerFlop: gemmMs / (ran * 2 * m * n * depthOf(spec, device)), msPerTransferByte: transferMs / bytes, msPerReductionByte: reductionMs / bytes };

@@ -3,7 +3,7 @@
 // one round run one after another, the next round backwards (ABBA), so that a drift of the machine falls on both alike.
 import { bug } from '../../src/errors.ts';
 import { operandBuffers, operandSource } from '../../src/emulate/operands.ts';
-import { poison } from '../../src/emulate/memory.ts';
+import { poison, ranges } from '../../src/emulate/memory.ts';
 import { untouched } from '../../src/emulate/untouched.ts';
 import { Gemm } from '../../src/gpu/gemm.ts';
 import { Arena, readBack, type Gpu } from '../../src/gpu/gpu.ts';
@@ -94,36 +94,40 @@ export async function trackedOverPlain(gpu: Gpu, { shape, choice, axis, rounds, 
 
 interface Slice {
   readonly encode: Encode;
-  readonly chunks: readonly GPUBuffer[];
+  /** What the first chunk lies in. */
+  readonly memory: GPUBuffer;
   readonly counters: GPUBuffer;
 }
 
 /** The tracked kernel over these workgroups; with one slot the chunk is all of C, with more they are equal parts of it, as of a tile that straddles. */
 async function trackedSlice(gpu: Gpu, arena: Arena, gemm: Gemm, { axis, variant, tiles, operands }: { axis: ChunkAxis; variant: Pick<Variant, 'op' | 'slots'>; tiles: readonly number[]; operands: Parameters<Gemm['bind']>[1] }): Promise<Slice> {
   const { m, n } = gemm.shape;
-  const { kernel, entry, slots } = await gemm.tracked(axis, { ...variant, where: variant.slots > 1 ? 'ordered' : 'one' });
   const length = axis === 'rows' ? m : n;
   const cuts = Array.from({ length: variant.slots + 1 }, (_, at) => Math.floor((at * length) / variant.slots));
+  const rectangles = cuts.slice(1).map((end, slot) => (axis === 'rows' ? { row: cuts[slot], rows: end - cuts[slot], column: 0, columns: n } : { row: 0, rows: m, column: cuts[slot], columns: end - cuts[slot] }));
+  // As a run has them.
+  const chunks = ranges(arena, 'chunks', rectangles.map(({ rows, columns }, slot) => ({ label: `chunk ${slot}`, bytes: rows * columns * 4 })));
+  const memories = new Set(chunks.map(({ buffer }) => buffer));
+  const joint = variant.slots > 1 && memories.size === 1;
+  const { kernel, entry, slots } = await gemm.tracked(axis, { ...variant, joint, where: variant.slots > 1 ? 'ordered' : 'one' });
   const records = new RecordBuffer(4);
   tiles.forEach((workgroup, at) => {
     const record: Record<string, number> = { workgroup };
-    for (let slot = 0; slot < variant.slots; slot++) Object.assign(record, { [`counter${slot}`]: (slot * tiles.length + at) * gemm.wavefronts, [`update${slot}`]: variant.op === 'store' ? 0 : 1 });
+    for (let slot = 0; slot < variant.slots; slot++) Object.assign(record, { [`counter${slot}`]: (slot * tiles.length + at) * gemm.wavefronts, [`update${slot}`]: variant.op === 'store' ? 0 : 1, ...(joint ? { [`first${slot}`]: chunks[slot].offset / 4 } : {}) });
     records.add(entry, record);
   });
   const place = new RecordBuffer(4);
-  const rectangles = cuts.slice(1).map((end, slot) => (axis === 'rows' ? { row: cuts[slot], rows: end - cuts[slot], column: 0, columns: n } : { row: 0, rows: m, column: cuts[slot], columns: end - cuts[slot] }));
   place.add(slots, Object.fromEntries(rectangles.flatMap((rectangle, slot) => Object.entries(rectangle).map(([field, value]) => [`${field}${slot}`, value]))));
-  const chunks = rectangles.map(({ rows, columns }, slot) => arena.storage(`chunk ${slot}`, rows * columns * 4));
-  poison(gpu, await gpu.kernel('fill', SHADERS.fill), variant.op === 'store' ? chunks : []);
+  poison(gpu, await gpu.kernel('fill', SHADERS.fill), variant.op === 'store' ? [...memories] : []);
   const counters = arena.storage('counters', variant.slots * tiles.length * gemm.wavefronts * 4);
   const groups = gemm.bind(kernel, operands, {
     tw_order: arena.words('order', records.words.subarray(0, records.bytes / 4)),
     tw_counters: counters,
     tw_slots: arena.words('slots', place.words.subarray(0, slots.size / 4), GPUBufferUsage.UNIFORM),
-    ...Object.fromEntries(chunks.map((chunk, slot) => [`tw_chunk${slot}`, chunk])),
+    ...Object.fromEntries([...memories].map((memory, at) => [`tw_chunk${at}`, memory])),
   });
   return {
-    chunks,
+    memory: chunks[0].buffer,
     counters,
     encode: (pass) => {
       pass.setPipeline(kernel.pipeline);
@@ -134,8 +138,8 @@ async function trackedSlice(gpu: Gpu, arena: Arena, gemm: Gemm, { axis, variant,
 }
 
 /** That both forms did the same work: the same bits in the first rows, and as many elements counted as there are stored. */
-async function isSame(gpu: Gpu, gemm: Gemm, output: GPUBuffer, { chunks: [chunk], counters }: Slice, tiles: readonly number[]): Promise<void> {
-  const [plain, tracked, counts] = [await readBack(gpu, output), await readBack(gpu, chunk), await readBack(gpu, counters)];
+async function isSame(gpu: Gpu, gemm: Gemm, output: GPUBuffer, { memory, counters }: Slice, tiles: readonly number[]): Promise<void> {
+  const [plain, tracked, counts] = [await readBack(gpu, output), await readBack(gpu, memory), await readBack(gpu, counters)];
   const poisoned = 0x7fc0dead;
   const stored = tracked.reduce((sum, bits) => sum + Number(bits !== poisoned), 0);
   const counted = counts.reduce((sum, count) => sum + count, 0);

@@ -70,7 +70,7 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
       const { items, runs, count } = copies[chunk];
       const pass = roundFrames[r].pass(groupOf(0, from, move));
       pass.setPipeline(transfer.pipeline);
-      pass.setBindGroup(0, gpu.bind(transfer, 0, { items, runs, source0: outputs[from], landing: landing[from] }));
+      pass.setBindGroup(0, gpu.bind(transfer, 0, { items, runs, memory: outputs[from], landing: landing[from] }));
       dispatch(gpu, pass, count);
     }
     for (const move of moves) {
@@ -78,7 +78,7 @@ export async function runBaseline(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan
       const { items, runs, count } = copies[chunk];
       const pass = roundFrames[r].pass(groupOf(1, to, move));
       pass.setPipeline(nmc.pipeline);
-      pass.setBindGroup(0, gpu.bind(nmc, 0, { items, runs, landing: landing[from], memory0: outputs[to], counters }));
+      pass.setBindGroup(0, gpu.bind(nmc, 0, { items, runs, landing: landing[from], memory: outputs[to], counters }));
       dispatch(gpu, pass, count);
     }
     submit(roundFrames[r]);
@@ -137,7 +137,7 @@ export function copyOf(arena: Arena, chunk: Chunk, pitch: number): Copy {
   const runs: Run[] = [];
   let landing = 0;
   const item = (run: Run): void => {
-    records.add(ITEM, { first_run: runs.length, runs: 1, landing, counter: runs.length, update: 1, slot: 0 });
+    records.add(ITEM, { first_run: runs.length, runs: 1, landing, counter: runs.length, update: 1, memory: 0 });
     landing += run.length * run.count;
     runs.push(run);
   };

@@ -3,7 +3,7 @@
 // where the test fails. Real mode: a float64 reference under a derived bound, and bit for bit the additions in plan order.
 import { bug } from '../errors.ts';
 import type { EventLog } from '../events/log.ts';
-import { readBack, type Arena, type Gpu } from '../gpu/gpu.ts';
+import { readBack, type Arena, type Gpu, type Range } from '../gpu/gpu.ts';
 import { splitsOf, type Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { unitsOf } from '../spec/exactness.ts';
@@ -39,7 +39,7 @@ export interface CheckInput {
   readonly memory: DeviceMemory;
   readonly log: EventLog;
   /** The memory of a chunk on its owner. */
-  readonly owned: (chunk: number) => GPUBuffer;
+  readonly owned: (chunk: number) => Range;
   readonly choice: CheckChoice;
   /** Gives back the memory that only the fused run needs, all but what the owners hold. */
   readonly release: () => void;
@@ -171,7 +171,7 @@ async function checkReal({ gpu, spec, plan, gemms, operands, epilogue, memory, l
   const { gemm: { m, n, k, kTotal }, devices } = spec;
   const allRows = plan.tiling.m;
   const seeded = rowsToCheck(allRows, n, kTotal, spec.seed).rows;
-  const order = await checkPlanOrder({ gpu, spec, plan, gemms, operands: memory.operands, log, among: choice === 'full' ? null : seeded }, epilogue.biasIsAfter ? (row, column) => epilogue.addends(row, column).bias : null, result, (done) => progress('plan order', done, devices));
+  const order = await checkPlanOrder({ gpu, spec, plan, gemms, memory, log, among: choice === 'full' ? null : seeded }, epilogue.biasIsAfter ? (row, column) => epilogue.addends(row, column).bias : null, result, (done) => progress('plan order', done, devices));
   if (order.reason !== undefined) notes.push({ path: 'check.bitExactPlanOrder', reason: order.reason });
   const [first] = order.different;
   if (first !== undefined) notes.push({ path: 'check.bitExactPlanOrder', reason: `row ${first.row}, column ${first.column}: plan order gives ${first.expected}, the run ${first.actual}` });

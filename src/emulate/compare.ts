@@ -1,5 +1,5 @@
 // Compares, on the GPU and by bits, what the owners hold with a reference of the whole output.
-import { Arena, readBack, type Gpu } from '../gpu/gpu.ts';
+import { Arena, readBack, type Bindable, type Gpu } from '../gpu/gpu.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { SHADERS } from '../gpu/shaders.ts';
@@ -14,7 +14,7 @@ export interface Verdict {
 }
 
 /** @param owned the dense memory of a chunk; @param reference m × n, row-major */
-export async function compareChunks(gpu: Gpu, tiling: Pick<Tiling, 'n' | 'chunks'>, owned: (chunk: number) => GPUBuffer, reference: GPUBuffer): Promise<Verdict> {
+export async function compareChunks(gpu: Gpu, tiling: Pick<Tiling, 'n' | 'chunks'>, owned: (chunk: number) => Bindable, reference: GPUBuffer): Promise<Verdict> {
   const kernel = await gpu.kernel('compare', SHADERS.compare);
   const layout = structLayout(SHADERS.compare, 'Region');
   const arena = new Arena(gpu);

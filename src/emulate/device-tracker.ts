@@ -3,7 +3,7 @@
 // share no buffer with it.
 import { bug } from '../errors.ts';
 import { dmaKernels, type DmaKernels } from '../gpu/dma.ts';
-import { readBack, type Arena, type Bindable, type Gpu, type Kernel } from '../gpu/gpu.ts';
+import { readBack, type Arena, type Bindable, type Gpu, type Kernel, type Range } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { structLayout, type StructLayout } from '../gpu/reflect.ts';
 import { SHADERS } from '../gpu/shaders.ts';
@@ -13,7 +13,7 @@ import type { Tiling } from '../plan/tiling.ts';
 import type { Spec } from '../spec/spec.ts';
 import type { Faults } from './faults.ts';
 import type { Frame, Group } from './frame.ts';
-import { chunkBuffer, type DeviceMemory } from './memory.ts';
+import { chunkMemory, type DeviceMemory } from './memory.ts';
 import type { Window, Windows } from './windows.ts';
 
 const NONE = 0xffff_ffff;
@@ -105,14 +105,14 @@ export class DeviceTracker {
   transfer(pass: GPUComputePassEncoder, epoch: number, window: Window): void {
     const { memory } = this.#input;
     const { transfer } = this.#kernels;
-    this.#dispatch(pass, transfer, epoch, window, () => ({ source0: chunk(memory, window.device, window.chunk), landing: memory.landing[window.device]![epoch % 2] }));
+    this.#dispatch(pass, transfer, epoch, window, () => ({ memory: chunk(memory, window.device, window.chunk), landing: memory.landing[window.device]![epoch % 2] }));
   }
 
   /** Near-memory updates of what was sent in `epoch`, in the epoch after. */
   update(pass: GPUComputePassEncoder, epoch: number, window: Window): void {
     const { memory } = this.#input;
     const to = this.receiver(window);
-    this.#dispatch(pass, this.#kernels.nmc, epoch, window, () => ({ landing: memory.landing[window.device]![epoch % 2], memory0: chunk(memory, to, window.chunk), counters: memory.nmcCounters[to] }));
+    this.#dispatch(pass, this.#kernels.nmc, epoch, window, () => ({ landing: memory.landing[window.device]![epoch % 2], memory: chunk(memory, to, window.chunk), counters: memory.nmcCounters[to] }));
   }
 
   /** The device to which a window's blocks go. */
@@ -171,7 +171,7 @@ export class DeviceTracker {
 }
 
 const words = (records: RecordBuffer): Uint32Array => records.words.slice(0, Math.max(1, records.bytes / 4));
-const chunk = (memory: DeviceTrackerInput['memory'], device: number, j: number): GPUBuffer => chunkBuffer(memory, device, j);
+const chunk = (memory: DeviceTrackerInput['memory'], device: number, j: number): Range => chunkMemory(memory, device, j);
 
 /** Counters that add up for a chunk on a device, as `Watch` has them: GEMMs, then near-memory units. */
 function writersOf(plan: Plan, device: number, chunk: number): number[] {

@@ -1,7 +1,7 @@
 // What a kernel's epilogue adds to the product, so that the sum over devices has it once: device 0's bias and residual hold the
 // values, those of all others zeros, and the kernel needs no change. A bias that comes after the reduction is added
 // by the owners. The values are generated like operands; the check reckons with the same ones.
-import type { Arena, Gpu } from '../gpu/gpu.ts';
+import type { Arena, Bindable, Gpu } from '../gpu/gpu.ts';
 import { strideOf, type KernelText } from '../gpu/kernel-text.ts';
 import { structLayout } from '../gpu/reflect.ts';
 import { RecordBuffer } from '../gpu/records.ts';
@@ -13,7 +13,7 @@ import { EMULATED } from '../spec/scope.ts';
 import { generatorOf, matrixFill } from './operands.ts';
 
 /** Encodes the epilogue of a rectangle of C that lies in `values`, from element `first` on, rows `stride` apart. */
-export type Apply = (pass: GPUComputePassEncoder, at: Pick<Chunk, 'row' | 'column' | 'rows' | 'columns'>, memory: { readonly values: GPUBuffer; readonly first: number; readonly stride: number }) => void;
+export type Apply = (pass: GPUComputePassEncoder, at: Pick<Chunk, 'row' | 'column' | 'rows' | 'columns'>, memory: { readonly values: Bindable; readonly first: number; readonly stride: number }) => void;
 
 /** The device whose GEMM adds bias and residual. */
 const ADDER = 0;

@@ -3,8 +3,8 @@
 // writes; where they share a chunk memory all the same, a GPU keeps them in order, and that is counted.
 // What it encodes it writes into the journal, in the order in which the queue will execute it, and learns the ops from there.
 import { RecordBuffer } from '../gpu/records.ts';
-import { areTogether, dmaKernels, ITEM, slotsOf, type DmaKernels } from '../gpu/dma.ts';
-import { boundFrom, type Arena, type Gpu, type Range } from '../gpu/gpu.ts';
+import { areTogether, dmaKernels, ITEM, type DmaKernels } from '../gpu/dma.ts';
+import type { Arena, Gpu, Range } from '../gpu/gpu.ts';
 import { chunkOfBlock, routeOf, splitsOf, type Plan, type Stage } from '../plan/plan.ts';
 import { depthOf } from '../spec/chunks.ts';
 import type { Spec } from '../spec/spec.ts';
@@ -12,7 +12,7 @@ import type { Faults } from './faults.ts';
 import { ALL_DEVICES, type Frame, type Group } from './frame.ts';
 import type { Gemms } from './gemms.ts';
 import type { Journal } from './journal.ts';
-import { chunkBuffer, type DeviceMemory } from './memory.ts';
+import { chunkMemory, type DeviceMemory } from './memory.ts';
 import { bySender, type Arrival } from './timetable.ts';
 import { TrackedGemm, type Dispatched } from './tracked-gemm.ts';
 
@@ -23,7 +23,7 @@ const WORTH_A_WORKGROUP = 4096;
 interface List {
   readonly blocks: readonly Arrival[];
   /** Where they are read, or applied. */
-  readonly memory: GPUBuffer;
+  readonly memory: Range;
   readonly landing: Range;
   /** The near-memory unit's. */
   readonly counters: Range | null;
@@ -37,7 +37,7 @@ export class EpochEncoder {
   readonly #records: RecordBuffer;
   #commands: GPUBuffer | undefined;
   #jobs: { readonly group: Group; readonly job: Dispatched }[] = [];
-  #written = new Set<GPUBuffer>();
+  #written = new Set<Range>();
 
   private constructor(
     readonly gpu: Gpu,
@@ -48,23 +48,17 @@ export class EpochEncoder {
     readonly memory: DeviceMemory,
     readonly faults: Faults,
     readonly journal: Journal,
-    /** Chunk memories that a dispatch of these binds. */
-    readonly slots: number,
     readonly kernels: DmaKernels,
-    /** Bound where a dispatch has fewer lists than slots. */
-    readonly unused: readonly GPUBuffer[],
   ) {
     this.#records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   }
 
   /** Compiles all that the run's epochs will need. */
   static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, memory: DeviceMemory, faults: Faults, journal: Journal): Promise<EpochEncoder> {
-    const slots = slotsOf(gpu);
-    const kernels = await dmaKernels(gpu, slots);
-    const unused = Array.from({ length: slots }, (_, slot) => arena.storage(`no chunk in slot ${slot}`, 4));
+    const kernels = await dmaKernels(gpu);
     const muted = Array.from({ length: plan.devices }, (_, device) => faults.muted(device));
-    const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, muted);
-    return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, journal, slots, kernels, unused);
+    const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, memory, muted);
+    return new EpochEncoder(gpu, arena, spec, plan, tracked, memory, faults, journal, kernels);
   }
 
   gemmStage(epoch: number, device: number, stage: Stage): void {
@@ -74,7 +68,7 @@ export class EpochEncoder {
     for (let split = 0; split < splitsOf(plan); split++)
       for (const dispatch of gemm.dispatches(stage.tiles)) {
         const bits = this.journal.store(epoch, device, dispatch);
-        const memories = dispatch.slots.map((chunk) => this.#writes(chunkBuffer(this.memory, routeOf(plan, device, chunk).storeTo, chunk)));
+        const memories = dispatch.slots.map((chunk) => this.#writes(chunkMemory(this.memory, routeOf(plan, device, chunk).storeTo, chunk)));
         const buffers = { operands: this.memory.operands[device], counters: this.memory.gemmCounters[device], memories };
         this.#jobs.push({ group, job: gemm.job(this.#records, { device, split, dispatch, bits, buffers, muted: this.faults.muted(device) }) });
       }
@@ -89,7 +83,7 @@ export class EpochEncoder {
     const lists = bySender(arrivals).flatMap((mine) =>
       byChunk(this.plan, mine).map(([chunk, blocks]): List => {
         const [{ from, parity }] = mine;
-        const source = chunkBuffer(this.memory, from, chunk);
+        const source = chunkMemory(this.memory, from, chunk);
         if (this.#written.has(source)) this.conflicts++;
         for (const arrival of blocks) this.journal.send(group.epoch, arrival);
         return { blocks, memory: source, landing: this.memory.landing[from]![parity], counters: null, updateOf: () => 0 };
@@ -109,7 +103,7 @@ export class EpochEncoder {
         const [{ from, to, parity }] = mine;
         const ops = new Map<number, number>();
         for (const arrival of blocks) this.journal.apply(group.epoch, arrival).forEach((bit, at) => ops.set(this.plan.tiling.blockParts[arrival.block] + at, bit));
-        const memory = this.#writes(chunkBuffer(this.memory, to, chunk));
+        const memory = this.#writes(chunkMemory(this.memory, to, chunk));
         const once: List = { blocks, memory, landing: this.memory.landing[from]![parity], counters: this.memory.nmcCounters[to], updateOf: (part) => ops.get(part)! };
         const doubled = blocks.filter(({ block }) => this.faults.strikes('double-update', from, block));
         return doubled.length === 0 ? [once] : [once, { ...once, blocks: doubled, memory: this.#writes(memory), updateOf: () => 1 }];
@@ -126,19 +120,18 @@ export class EpochEncoder {
     return { kind, device: areTogether(this.gpu) ? ALL_DEVICES : device, epoch, bytes: bytesOf(this.plan, arrivals), flops: 0 };
   }
 
-  /** Dispatches that each take as many lists as there are slots, where these lie in the same buffers and in memories of their own. */
+  /** Dispatches that each take all lists in turn which lie in the same buffers, and in memories of their own. */
   #move(group: Group, name: keyof DmaKernels, lists: readonly List[]): void {
-    const { slots } = this;
     const kernel = this.kernels[name];
     for (let first = 0, end = 1; first < lists.length; first = end++) {
-      const { landing, counters } = lists[first];
-      const fits = ({ memory, ...other }: List): boolean => other.landing.buffer === landing.buffer && other.counters?.buffer === counters?.buffer && lists.slice(first, end).every((list) => list.memory !== memory);
-      while (end < lists.length && end - first < slots && fits(lists[end])) end++;
+      const { memory, landing, counters } = lists[first];
+      const taken = new Set([memory]);
+      const fits = (other: List): boolean => other.memory.buffer === memory.buffer && other.landing.buffer === landing.buffer && other.counters?.buffer === counters?.buffer && !taken.has(other.memory);
+      for (; end < lists.length && fits(lists[end]); end++) taken.add(lists[end].memory);
       const offset = this.#records.align();
-      const count = lists.slice(first, end).reduce((sum, list, slot) => sum + this.#items(list, slot), 0);
+      const count = lists.slice(first, end).reduce((sum, list) => sum + this.#items(list), 0);
       const size = this.#records.bytes - offset;
-      const memories = Array.from({ length: slots }, (_, slot) => [name === 'nmc' ? `memory${slot}` : `source${slot}`, first + slot < end ? lists[first + slot].memory : this.unused[slot]] as const);
-      const buffers = { runs: this.memory.runs, landing: boundFrom(landing, slots > 1).bound, ...(counters === null ? {} : { counters: boundFrom(counters, slots > 1).bound }), ...Object.fromEntries(memories) };
+      const buffers = { runs: this.memory.runs, memory: memory.buffer, landing: landing.buffer, ...(counters === null ? {} : { counters: counters.buffer }) };
       const bind = (commands: GPUBuffer): GPUBindGroup[] => [this.gpu.bind(kernel, 0, { items: { buffer: commands, offset, size }, ...buffers })];
       this.#jobs.push({ group, job: { kernel, workgroups: count, bind } });
     }
@@ -163,17 +156,17 @@ export class EpochEncoder {
     this.#written = new Set();
   }
 
-  #writes(buffer: GPUBuffer): GPUBuffer {
-    if (this.#written.has(buffer)) this.conflicts++;
-    this.#written.add(buffer);
-    return buffer;
+  #writes(range: Range): Range {
+    if (this.#written.has(range)) this.conflicts++;
+    this.#written.add(range);
+    return range;
   }
 
   /** Records of the blocks' existing pieces, packed in the landing buffer in this order, where a workgroup costs more than a small piece several in one. @returns how many */
-  #items({ blocks, landing: link, counters, updateOf }: List, slot: number): number {
+  #items({ blocks, memory, landing: link, counters, updateOf }: List): number {
     const { tiling: { blockParts, pieceElements, wavefronts } } = this.plan;
     const { pieceRuns } = this.memory;
-    const [linkBase, counterBase] = [link, counters].map((range) => (range === null ? 0 : boundFrom(range, this.slots > 1).base));
+    const [linkBase, counterBase] = [link.offset / 4, (counters?.offset ?? 0) / 4];
     const worth = areTogether(this.gpu) ? WORTH_A_WORKGROUP : 1;
     const opOf = (piece: number): number => updateOf(Math.floor(piece / wavefronts));
     const isOneRun = (piece: number): boolean => pieceRuns[piece + 1] - pieceRuns[piece] === 1;
@@ -188,7 +181,7 @@ export class EpochEncoder {
         const joins = (other: number): boolean => counters === null || (isOneRun(piece) && isOneRun(other) && opOf(other) === opOf(piece));
         while (next < end && elements < worth && joins(next)) elements += pieceElements[next++];
         const byRun = counters !== null && next > piece + 1 ? 2 : 0;
-        this.#records.add(ITEM, { first_run: pieceRuns[piece], runs: pieceRuns[next] - pieceRuns[piece], landing: at, counter: counterBase + piece, update: opOf(piece) + byRun, slot });
+        this.#records.add(ITEM, { first_run: pieceRuns[piece], runs: pieceRuns[next] - pieceRuns[piece], landing: at, counter: counterBase + piece, update: opOf(piece) + byRun, memory: memory.offset / 4 });
         at += elements;
         count++;
       }

@@ -4,7 +4,7 @@
 // At the end the host replays the trackers, from what the counters came to, and must find what the GPU found.
 import { EventLog } from '../events/log.ts';
 import { areTogether } from '../gpu/dma.ts';
-import { readBack } from '../gpu/gpu.ts';
+import { readBack, type Range } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import { routeOf, type Plan } from '../plan/plan.ts';
 import { partOf } from './dispatches.ts';
@@ -13,7 +13,7 @@ import { bytesOf, gemmGroup } from './epoch.ts';
 import { ALL_DEVICES, Frame, type Group, type Reading, type TimedGroup } from './frame.ts';
 import { applyEpilogue, corrupt, type FusedInput, type FusedRun } from './fused.ts';
 import { Journal } from './journal.ts';
-import { chunkBuffer } from './memory.ts';
+import { chunkMemory } from './memory.ts';
 import { rehearse, type Rehearsal, type Stored } from './rehearsal.ts';
 import { mismatches } from './replay.ts';
 import { opOf, TrackedGemm, type Job } from './tracked-gemm.ts';
@@ -28,7 +28,7 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   const rehearsal = rehearse(facts);
   const { works, stored } = rehearsal;
   const windows = windowsOf(plan, rehearsal.triggers, works.length);
-  const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, Array.from({ length: plan.devices }, (_, device) => faults.muted(device)));
+  const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, memory, Array.from({ length: plan.devices }, (_, device) => faults.muted(device)));
   const tables = orderTables(input, tracked, stored, staticBits(plan, stored), windows);
   const orders = arena.words('order tables', tables.records.words.slice(0, Math.max(1, tables.records.bytes / 4)), GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC);
   const mostItems = input.mostListItems ?? gpu.limits.maxComputeWorkgroupsPerDimension;
@@ -54,15 +54,15 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   for (const [epoch, work] of works.entries()) {
     if (epoch >= AHEAD) await take(epoch - AHEAD);
     const frame = frames[epoch % AHEAD];
-    const written = new Set<GPUBuffer>();
-    const touches = (buffer: GPUBuffer, writes: boolean): void => {
-      if (written.has(buffer)) conflicts++;
-      if (writes) written.add(buffer);
+    const written = new Set<Range>();
+    const touches = (range: Range, writes: boolean): void => {
+      if (written.has(range)) conflicts++;
+      if (writes) written.add(range);
     };
     for (const { device, stage } of work.stages) {
       const group = gemmGroup(spec, plan, epoch, device, stage);
       for (; next < stored.length && stored[next].epoch === epoch && stored[next].device === device; next++) {
-        for (const chunk of stored[next].dispatch.slots) touches(chunkBuffer(memory, routeOf(plan, device, chunk).storeTo, chunk), true);
+        for (const chunk of stored[next].dispatch.slots) touches(chunkMemory(memory, routeOf(plan, device, chunk).storeTo, chunk), true);
         dispatch(frame.pass(group), tables.jobs[next], orders);
       }
     }
@@ -73,11 +73,11 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
       // Windows come by sender, and each has one receiver.
       const inGroup = (kind: Group['kind'], device: number): Group => (group?.kind === kind && (group.device === ALL_DEVICES || group.device === device) ? group : (group = groupOf(kind, areTogether(gpu) ? ALL_DEVICES : device)));
       for (const window of open(epoch - 1)) {
-        touches(chunkBuffer(memory, window.device, window.chunk), false);
+        touches(chunkMemory(memory, window.device, window.chunk), false);
         tracker.transfer(frame.pass(inGroup('transfer', window.device)), epoch, window);
       }
       for (const window of open(epoch - 2)) {
-        touches(chunkBuffer(memory, tracker.receiver(window), window.chunk), true);
+        touches(chunkMemory(memory, tracker.receiver(window), window.chunk), true);
         tracker.update(frame.pass(inGroup('reduction', tracker.receiver(window))), epoch - 1, window);
       }
       tracker.look(frame, groupOf('tracker', ALL_DEVICES));
@@ -139,7 +139,7 @@ function orderTables({ gpu, plan, memory, faults }: FusedInput, tracked: Tracked
       return sent !== undefined && sent + 1 < epoch;
     });
     const mayAdd = isOpen.some((open, slot) => open && bits[index].some((of) => of[slot] === 0));
-    const memories = slots.map((chunk, slot) => chunkBuffer(memory, targets[slot], chunk));
+    const memories = slots.map((chunk, slot) => chunkMemory(memory, targets[slot], chunk));
     const buffers = { operands: memory.operands[device], counters: memory.gemmCounters[device], memories };
     const job = tracked.job(records, { device, split, dispatch, bits: bits[index], op: mayAdd ? 'mixed' : opOf(bits[index]), buffers, muted: faults.muted(device) });
     tiles.forEach((tile, at) =>

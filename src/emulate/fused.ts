@@ -13,7 +13,7 @@ import type { Faults } from './faults.ts';
 import type { Gemms } from './gemms.ts';
 import { Frame, type Reading, type TimedGroup } from './frame.ts';
 import { Journal } from './journal.ts';
-import { chunkBuffer, type DeviceMemory } from './memory.ts';
+import { chunkMemory, type DeviceMemory } from './memory.ts';
 import { Timetable } from './timetable.ts';
 import { Watch } from './watch.ts';
 
@@ -124,7 +124,7 @@ export function applyEpilogue(gpu: Gpu, plan: Plan, memory: DeviceMemory, after:
   const encoder = gpu.device.createCommandEncoder({ label: 'epilogue' });
   const pass = encoder.beginComputePass({ label: 'epilogue' });
   plan.tiling.chunks.forEach((chunk, j) => {
-    if (chunk.elements > 0) after(pass, chunk, { values: chunkBuffer(memory, ownerOf(plan, j), j), first: 0, stride: chunk.columns });
+    if (chunk.elements > 0) after(pass, chunk, { values: chunkMemory(memory, ownerOf(plan, j), j), first: 0, stride: chunk.columns });
   });
   pass.end();
   gpu.device.queue.submit([encoder.finish()]);
@@ -133,5 +133,6 @@ export function applyEpilogue(gpu: Gpu, plan: Plan, memory: DeviceMemory, after:
 /** Overwrites one element of the part, behind everybody's back. */
 export function corrupt(gpu: Gpu, { tiling }: Plan, memory: DeviceMemory, device: number, part: number): void {
   const run = tiling.pieceRuns[part * tiling.wavefronts];
-  gpu.device.queue.writeBuffer(chunkBuffer(memory, device, tiling.partChunk[part]), tiling.runs[2 * run] * 4, new Float32Array([12_345]));
+  const { buffer, offset } = chunkMemory(memory, device, tiling.partChunk[part]);
+  gpu.device.queue.writeBuffer(buffer, offset + tiling.runs[2 * run] * 4, new Float32Array([12_345]));
 }

@@ -2,6 +2,7 @@
 // all devices share one footprint and one Plan.
 import { TilewireError } from '../errors.ts';
 import { traitsOf } from '../gpu/adapter.ts';
+import { areTogether } from '../gpu/dma.ts';
 import { Gemm } from '../gpu/gemm.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
@@ -40,6 +41,11 @@ export class Gemms {
 
   get maxSlots(): number {
     return this.distinct[0].maxSlots;
+  }
+
+  /** Whether chunk memories may be ranges of one buffer. */
+  get joint(): boolean {
+    return areTogether(this.distinct[0].gpu);
   }
 }
 

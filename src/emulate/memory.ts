@@ -1,12 +1,13 @@
 // The emulated devices' memories: each (device, chunk) a GPUBuffer of its own, so that dispatches which write
 // different chunks share nothing; operands; the links' landing buffers (two each: one is read while the other
-// fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit. Landing buffers and
-// counters are ranges of one buffer where devices are served together (gpu/dma.ts).
-import { TilewireError } from '../errors.ts';
+// fills); and the counters, which belong to the writer: a device's GEMM, a device's near-memory unit. Where devices are
+// served together (gpu/dma.ts), dispatches share nothing but the processor: there chunks, landing buffers and counters are
+// ranges of one buffer each, so that one binding reaches all chunks that a tile straddles, and one dispatch all devices.
+import { bug, TilewireError } from '../errors.ts';
 import { areTogether } from '../gpu/dma.ts';
 import type { Arena, Gpu, Kernel, Range } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
-import { routeOf, splitsOf, type Plan } from '../plan/plan.ts';
+import { ownerOf, routeOf, splitsOf, type Plan } from '../plan/plan.ts';
 import type { Chunk } from '../plan/tiling.ts';
 import { kernelNamed } from '../spec/kernels.ts';
 import type { Spec, SpecDraft } from '../spec/spec.ts';
@@ -43,9 +44,11 @@ const holds = (plan: Plan, device: number, chunk: number): boolean =>
 
 /** What the memory of a run depends on besides Spec and Plan. */
 export interface KernelSizes {
-  /** Chunk memories that a dispatch binds at most. */
+  /** Chunks that a dispatch stores to at most. */
   readonly maxSlots: number;
   readonly text: Pick<KernelText, 'batch' | 'pitch' | 'layout' | 'halves' | 'strides' | 'splits' | 'epilogue'>;
+  /** Whether chunk memories may be ranges of one buffer; false where left out. */
+  readonly joint?: boolean;
 }
 
 export interface MemoryEstimate {
@@ -54,11 +57,12 @@ export interface MemoryEstimate {
 }
 
 /** GPU memory that a run takes at its peak, bytes; the check's and the baseline's buffers follow the fused run's, whose chunks stay. */
-export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text }: KernelSizes, choice: CheckChoice): MemoryEstimate {
+export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text, joint = false }: KernelSizes, choice: CheckChoice): MemoryEstimate {
   const { devices, gemm: { m, n, k } } = spec;
   const { tiling } = plan;
   const { batch, pitch } = text;
   const chunks = plan.mapping.routes.reduce((sum, _, d) => sum + tiling.chunks.reduce((of, { elements }, j) => of + (holds(plan, d, j) ? elements : 0), 0), 0);
+  const gaps = joint ? devices * tiling.chunks.length * ALIGNMENT : 0;
   const pieces = tiling.parts * tiling.wavefronts;
   const sum = (parts: readonly { bytes: number }[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
   const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
@@ -76,9 +80,10 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
     what: exact ? 'reference and its operands' : 'plan-order reference',
     bytes: exact ? (batch * m * n + (batch > 1 ? 2 : 1) * m * n + m * k + k * n) * ELEMENT_BYTES + (text.epilogue.residual === null ? 0 : whole) : widestDispatch(plan, maxSlots) * largest * ELEMENT_BYTES + counterBytes,
   };
-  // Where a projection fails, the whole reference follows, once all but the owners' chunks is given back.
+  // Where a projection fails, the whole reference follows, once all but the owners' chunks is given back; these are copied for that out of a buffer of all.
   const received = tiling.chunks.reduce((of, { elements }) => of + elements, 0);
-  const check = exact && choice === 'projection' ? { what: 'projection, or the reference instead of what is given back', bytes: Math.max(projectionBytes(spec, batch), reference.bytes - (chunks - received) * ELEMENT_BYTES - landing) } : reference;
+  const copied = joint ? received * ELEMENT_BYTES : 0;
+  const check = exact && choice === 'projection' ? { what: 'projection, or the reference instead of what is given back', bytes: Math.max(projectionBytes(spec, batch), copied, reference.bytes - (chunks - received) * ELEMENT_BYTES - landing) } : reference;
   // The chunks and the links are given back before the baseline takes its whole outputs.
   const squares = tiling.chunks.reduce((sum, chunk) => sum + plainItems(chunk, pitch), 0);
   const partial = splitsOf(plan) > 1 ? whole : 0;
@@ -88,7 +93,7 @@ export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxS
   const parts = [
     { what: `operands of ${devices} devices`, bytes: operandsBytes(spec, text) },
     ...besides(spec, text),
-    { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES },
+    { what: 'chunk memories', bytes: chunks * ELEMENT_BYTES + gaps },
     { what: 'landing buffers', bytes: landing },
     { what: 'counters, their readback, commands and run tables', bytes: counterBytes + staging + commands + runTable(tiling).words.byteLength },
     ...(spec.triggers === 'host' ? [] : [{ what: 'trackers on the GPU', bytes: deviceTrackerBytes(spec, plan, maxSlots) }]),
@@ -118,8 +123,8 @@ const WINDOWS = 4;
 /** Records of shaders/tracker.wgsl, bytes: of a window, a piece, a part's store, a block. */
 const TRACKER_BYTES = { window: 44, piece: 24, store: 12, block: 24 };
 
-/** Of a stage's dispatches: of each workgroup its number, and for each chunk a counter and an op bit. */
-const orderTables = (plan: Plan, stage: readonly number[], maxSlots: number): number => dispatchesOf(plan, stage, maxSlots).reduce((sum, { tiles, slots }) => sum + ALIGNMENT + tiles.length * 4 * (1 + 2 * slots.length), 0);
+/** Of a stage's dispatches: of each workgroup its number, and for each chunk a counter, an op bit and, of joint memories, where it begins. */
+const orderTables = (plan: Plan, stage: readonly number[], maxSlots: number): number => dispatchesOf(plan, stage, maxSlots).reduce((sum, { tiles, slots }) => sum + ALIGNMENT + tiles.length * 4 * (1 + 3 * slots.length), 0);
 
 /** Order tables of all stages, and what the tracker kernel needs; its windows reckoned for a run in which nothing waits. */
 function deviceTrackerBytes({ skew, lag }: Spec, plan: Plan, maxSlots: number): number {
@@ -190,7 +195,9 @@ export function checkMemory(estimate: MemoryEstimate, limit: number, { gemm: { m
 export interface DeviceMemory {
   readonly operands: readonly OperandBuffers[];
   /** `chunks[d][j]`, null where nothing of chunk j lands on d. */
-  readonly chunks: readonly (readonly (GPUBuffer | null)[])[];
+  readonly chunks: readonly (readonly (Range | null)[])[];
+  /** Whether they are ranges of one buffer. */
+  readonly areJoint: boolean;
   /** `landing[d][parity]`: what device d sends over its link. */
   readonly landing: readonly (readonly [Range, Range] | null)[];
   readonly gemmCounters: readonly Range[];
@@ -210,12 +217,18 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
   const ids = Array.from({ length: devices }, (_, d) => d);
   const landing = landingElements(plan);
   const { words, pieceRuns } = runTable(tiling);
-  const counters = ranges(arena, 'counters', [...ids.map((d) => `GEMM counters of device ${d}`), ...ids.map((d) => `near-memory counters of device ${d}`)], tiling.parts * tiling.wavefronts * 4);
+  const counterBytes = aligned(tiling.parts * tiling.wavefronts * 4);
+  const counters = ranges(arena, 'counters', [...ids.map((d) => `GEMM counters of device ${d}`), ...ids.map((d) => `near-memory counters of device ${d}`)].map((label) => ({ label, bytes: counterBytes })));
   const senders = ids.filter((d) => tiling.chunks.some((_, j) => routeOf(plan, d, j).whenComplete.kind === 'dma'));
-  const [even, odd] = ['even', 'odd'].map((parity) => ranges(arena, `links, ${parity}`, senders.map((d) => `link of device ${d}, ${parity}`), landing * ELEMENT_BYTES));
+  const [even, odd] = ['even', 'odd'].map((parity) => ranges(arena, `links, ${parity}`, senders.map((d) => ({ label: `link of device ${d}, ${parity}`, bytes: aligned(landing * ELEMENT_BYTES) }))));
+  const held = ids.flatMap((d) => tiling.chunks.flatMap(({ elements }, j) => (holds(plan, d, j) ? [{ d, j, label: `chunk ${j} on device ${d}`, bytes: elements * ELEMENT_BYTES }] : [])));
+  const inMemory = ranges(arena, 'chunks', held);
+  const chunks: (Range | null)[][] = ids.map(() => tiling.chunks.map(() => null));
+  held.forEach(({ d, j }, at) => (chunks[d][j] = inMemory[at]));
   return {
     operands: ids.map((d) => ({ ...operandBuffers(arena, spec, text, d), epilogue: epilogue(d) })),
-    chunks: ids.map((d) => tiling.chunks.map(({ elements }, j) => (holds(plan, d, j) ? arena.storage(`chunk ${j} on device ${d}`, elements * ELEMENT_BYTES) : null))),
+    chunks,
+    areJoint: buffersOf({ chunks, links: [] }).length === 1,
     landing: ids.map((d) => (senders.includes(d) ? [even[senders.indexOf(d)], odd[senders.indexOf(d)]] : null)),
     gemmCounters: counters.slice(0, devices),
     nmcCounters: counters.slice(devices),
@@ -227,23 +240,49 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
 }
 
 /**
- * As many ranges of a size: of one buffer, which is copied and bound at once, where devices are served together; else each a
- * buffer of its own, so that dispatches of several devices share none.
+ * Ranges of one buffer, which is copied and bound at once, where devices are served together and it is not too large for that;
+ * else each a buffer of its own, so that dispatches of several devices share none.
  */
-function ranges(arena: Arena, label: string, labels: readonly string[], bytes: number): Range[] {
-  const size = aligned(bytes);
+export function ranges(arena: Arena, label: string, wanted: readonly { readonly label: string; readonly bytes: number }[], joint = areTogether(arena.gpu)): Range[] {
   const { maxBufferSize, maxStorageBufferBindingSize } = arena.gpu.limits;
-  if (labels.length === 0) return [];
-  if (!areTogether(arena.gpu) || size * labels.length > Math.min(maxBufferSize, maxStorageBufferBindingSize)) return labels.map((name) => ({ buffer: arena.storage(name, size), offset: 0, size }));
-  const buffer = arena.storage(label, size * labels.length);
-  return labels.map((_, at) => ({ buffer, offset: at * size, size }));
+  const offsets: number[] = [];
+  let end = 0;
+  for (const { bytes } of wanted) {
+    offsets.push(end);
+    end += aligned(bytes);
+  }
+  if (wanted.length === 0) return [];
+  if (!joint || end > Math.min(maxBufferSize, maxStorageBufferBindingSize)) return wanted.map(({ label: own, bytes }) => ({ buffer: arena.storage(own, bytes), offset: 0, size: bytes }));
+  const buffer = arena.storage(label, end);
+  return wanted.map(({ bytes }, at) => ({ buffer, offset: offsets[at], size: bytes }));
 }
 
 /** Chunk memory that must be there: a missing one is a Plan that was not checked. */
-export function chunkBuffer(memory: Pick<DeviceMemory, 'chunks'>, device: number, chunk: number): GPUBuffer {
-  const buffer = memory.chunks[device][chunk];
-  if (buffer === null) throw new TilewireError('BUG', `chunk ${chunk} has no memory on device ${device}`);
-  return buffer;
+export function chunkMemory(memory: Pick<DeviceMemory, 'chunks'>, device: number, chunk: number): Range {
+  const range = memory.chunks[device][chunk];
+  if (range === null) throw bug(`chunk ${chunk} has no memory on device ${device}`);
+  return range;
+}
+
+/** What chunks and links lie in. */
+export const buffersOf = ({ chunks, links }: Pick<DeviceMemory, 'chunks' | 'links'>): GPUBuffer[] => [...new Set([...chunks.flat().flatMap((range) => (range === null ? [] : [range.buffer])), ...links])];
+
+/** Gives back the memory that only the fused run needs. @returns the chunks that their owners hold, moved out of what is given back */
+export function keepOwned(arena: Arena, plan: Plan, memory: Pick<DeviceMemory, 'chunks' | 'links'>): DeviceMemory['chunks'] {
+  const encoder = arena.gpu.device.createCommandEncoder({ label: 'chunks of their owners' });
+  const kept = memory.chunks.map((of, device) =>
+    of.map((range, j): Range | null => {
+      if (range === null || ownerOf(plan, j) !== device) return null;
+      if (range.size === range.buffer.size) return range;
+      const buffer = arena.storage(`chunk ${j} on its owner`, range.size);
+      encoder.copyBufferToBuffer(range.buffer, range.offset, buffer, 0, range.size);
+      return { buffer, offset: 0, size: range.size };
+    }),
+  );
+  arena.gpu.device.queue.submit([encoder.finish()]);
+  const still = new Set(buffersOf({ chunks: kept, links: [] }));
+  arena.release(buffersOf(memory).filter((buffer) => !still.has(buffer)));
+  return kept;
 }
 
 /** Fills buffers with the poison that shows what was never stored: the largest by a kernel, the others as copies of it, which are cheaper. */

@@ -10,7 +10,7 @@ import type { Spec } from '../spec/spec.ts';
 import { bitsWrong } from '../verify/exact.ts';
 import { widestDispatch } from './dispatches.ts';
 import type { Gemms } from './gemms.ts';
-import type { DeviceMemory } from './memory.ts';
+import { ranges, type DeviceMemory } from './memory.ts';
 import { TrackedGemm } from './tracked-gemm.ts';
 
 export interface PlanOrder {
@@ -28,7 +28,7 @@ export interface PlanOrderInput {
   readonly spec: Spec;
   readonly plan: Plan;
   readonly gemms: Gemms;
-  readonly operands: DeviceMemory['operands'];
+  readonly memory: Pick<DeviceMemory, 'operands' | 'areJoint'>;
   readonly log: EventLog;
   /** Rows of C out of which some are taken, with all that the tiles hold which they touch; null for all of C. */
   readonly among: Uint32Array | null;
@@ -134,7 +134,7 @@ function partsByRow({ tiling }: Plan): (row: number) => number[] {
 }
 
 /** @param after what the owner adds to an element at last @param result bits of the m × n result, row-major */
-export async function checkPlanOrder({ gpu, spec, plan, gemms, operands, log, among }: PlanOrderInput, after: ((row: number, column: number) => number) | null, result: Uint32Array, progress: (done: number) => void): Promise<PlanOrder> {
+export async function checkPlanOrder({ gpu, spec, plan, gemms, memory, log, among }: PlanOrderInput, after: ((row: number, column: number) => number) | null, result: Uint32Array, progress: (done: number) => void): Promise<PlanOrder> {
   const { tiling, devices } = plan;
   const splits = splitsOf(plan);
   const order = sums(plan, log);
@@ -144,11 +144,11 @@ export async function checkPlanOrder({ gpu, spec, plan, gemms, operands, log, am
   let compared = 0;
   const arena = new Arena(gpu);
   try {
-    const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, [undefined]);
+    const tracked = await TrackedGemm.create(gpu, arena, spec, plan, gemms, memory, [undefined]);
     const largest = Math.max(...tiling.chunks.map(({ elements }) => elements)) * 4;
     const counters = arena.storage('unused counters', tiling.parts * tiling.wavefronts * 4);
-    const mine = arena.storage('contribution', largest);
-    const beside = Array.from({ length: widestDispatch(plan, gemms.maxSlots) - 1 }, (_, at) => arena.storage(`beside ${at}`, largest));
+    // Joint where those of the run are: it must be the very same variants.
+    const [mine, ...beside] = ranges(arena, 'contribution and beside', Array.from({ length: widestDispatch(plan, gemms.maxSlots) }, (_, at) => ({ label: at === 0 ? 'contribution' : `beside ${at - 1}`, bytes: largest })), memory.areJoint);
     const different = new Map<number, Different>();
     for (const [j, chunk] of tiling.chunks.entries()) {
       if (chunk.elements === 0) continue;
@@ -166,7 +166,7 @@ export async function checkPlanOrder({ gpu, spec, plan, gemms, operands, log, am
               const bits = dispatch.tiles.map(() => dispatch.slots.map(() => 0));
               const others = dispatch.slots.filter((slot) => slot !== j);
               const memories = dispatch.slots.map((slot) => (slot === j ? mine : beside[others.indexOf(slot)]));
-              return tracked.job(records, { device, split: contribution % splits, dispatch, bits, buffers: { operands: operands[device], counters, memories }, muted: undefined });
+              return tracked.job(records, { device, split: contribution % splits, dispatch, bits, buffers: { operands: memory.operands[device], counters, memories }, muted: undefined });
             });
           const commands = gpu.device.createBuffer({ label: 'plan order', size: Math.max(4, records.bytes), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
           gpu.device.queue.writeBuffer(commands, 0, records.words, 0, records.bytes / 4);
@@ -181,7 +181,7 @@ export async function checkPlanOrder({ gpu, spec, plan, gemms, operands, log, am
           gpu.device.queue.submit([encoder.finish()]);
           commands.destroy();
         }
-        contributions.push(new Float32Array((await readBack(gpu, mine, chunk.elements * 4)).buffer));
+        contributions.push(new Float32Array((await readBack(gpu, mine.buffer, chunk.elements * 4, mine.offset)).buffer));
       }
       compared += compareChunk(plan, j, chosen, order as readonly Sum[], contributions, after, result, different);
       progress(j + 1);

@@ -1,5 +1,5 @@
 // The result of a reduce-scatter, gathered from its owners, and what is said of an element that is wrong.
-import { readBack, type Gpu } from '../gpu/gpu.ts';
+import { readBack, type Gpu, type Range } from '../gpu/gpu.ts';
 import type { Plan } from '../plan/plan.ts';
 import { chunkAt } from '../plan/tiling.ts';
 import type { Algorithm } from '../spec/spec.ts';
@@ -8,11 +8,12 @@ import { bitsWrong } from '../verify/exact.ts';
 import { explain } from '../verify/provenance.ts';
 
 /** The owners' chunks put together: bits of the m × n result, row-major. */
-export async function gather(gpu: Gpu, { tiling }: Plan, owned: (chunk: number) => GPUBuffer): Promise<Uint32Array<ArrayBuffer>> {
+export async function gather(gpu: Gpu, { tiling }: Plan, owned: (chunk: number) => Range): Promise<Uint32Array<ArrayBuffer>> {
   const result = new Uint32Array(tiling.m * tiling.n);
   for (const [j, chunk] of tiling.chunks.entries()) {
     if (chunk.elements === 0) continue;
-    const bits = await readBack(gpu, owned(j), chunk.elements * 4);
+    const { buffer, offset, size } = owned(j);
+    const bits = await readBack(gpu, buffer, size, offset);
     for (let row = 0; row < chunk.rows; row++) result.set(bits.subarray(row * chunk.columns, (row + 1) * chunk.columns), (chunk.row + row) * tiling.n + chunk.column);
   }
   return result;

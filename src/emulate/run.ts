@@ -4,7 +4,7 @@ import { bug, TilewireError } from '../errors.ts';
 import { checkCausality } from '../events/causality.ts';
 import type { EventLog } from '../events/log.ts';
 import { checkLedger, ledgerOf, totalOf } from '../events/ledger.ts';
-import { Arena, type Gpu } from '../gpu/gpu.ts';
+import { Arena, type Gpu, type Range } from '../gpu/gpu.ts';
 import { SHADERS } from '../gpu/shaders.ts';
 import { checkPlan } from '../plan/check.ts';
 import { expectedLedger } from '../plan/closed-forms.ts';
@@ -24,7 +24,7 @@ import { probedFootprint } from './footprint.ts';
 import type { TimedGroup } from './frame.ts';
 import { runFused } from './fused.ts';
 import { checkNeeds, Gemms } from './gemms.ts';
-import { allocate, checkMemory, chunkBuffer, estimateMemory, leastMemory, poison, probeMemory } from './memory.ts';
+import { allocate, buffersOf, checkMemory, chunkMemory, estimateMemory, keepOwned, leastMemory, poison, probeMemory } from './memory.ts';
 import { fusedTime } from './measure.ts';
 import { measured, Stopwatch, withReport, type Note } from './measured.ts';
 import { projectionKernels } from './projection.ts';
@@ -82,7 +82,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     const clock = new Stopwatch(gpu);
     const memory = allocate(arena, spec, plan, gemms.text, bindings);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
-    poison(gpu, await gpu.kernel('fill', SHADERS.fill), [...memory.chunks.flat(), ...memory.links].filter((buffer) => buffer !== null));
+    poison(gpu, await gpu.kernel('fill', SHADERS.fill), buffersOf(memory));
     const after = await epilogue.after(gpu, arena);
     const operandsMs = await clock.lap();
     const fused = await runFused({ gpu, arena, spec, plan, gemms, memory, faults, after, mostListItems, progress: (done, total) => progress('fused', done, total) });
@@ -103,16 +103,18 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     if (totalOf(rows).storeBytes + totalOf(rows).linkBytes === 0) fail('NO_WORK', ['the run tracked no stores and moved no bytes']);
 
     notes.push(...straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots));
-    const owned = (chunk: number): GPUBuffer => chunkBuffer(memory, ownerOf(plan, chunk), chunk);
-    const received = new Set(plan.tiling.chunks.flatMap(({ elements }, j) => (elements === 0 ? [] : [owned(j)])));
-    const release = (): void => arena.release([...memory.chunks.flat(), ...memory.links].filter((buffer) => buffer !== null && !received.has(buffer)) as GPUBuffer[]);
+    let { chunks } = memory;
+    const owned = (chunk: number): Range => chunkMemory({ chunks }, ownerOf(plan, chunk), chunk);
+    const release = (): void => {
+      chunks = keepOwned(arena, plan, memory);
+    };
     const { check, result, verify, messages } = await checkValues({ gpu, arena, spec, plan, gemms, operands, epilogue, memory, log: fused.log, owned, choice, release, notes, progress });
     fail('WRONG_VALUES', messages);
     const checkMs = await clock.lap();
 
     let plain = null;
     if (baseline) {
-      arena.release([...memory.chunks.flat(), ...memory.links].filter((buffer) => buffer !== null));
+      arena.release(buffersOf({ chunks, links: memory.links }));
       plain = await runBaseline(gpu, arena, spec, plan, gemms, memory.operands, after, (done, total) => progress('GEMM, then collective', done, total));
       const wrong = await verify(await plain.result());
       if (wrong !== undefined) fail('WRONG_VALUES', [`GEMM-then-collective: ${wrong}`]);

@@ -1,7 +1,7 @@
 // Dispatches of the tracked GEMM: order table entries, the variant for what they write, and the chunk memories that
-// they bind. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
+// they bind: of joint ones the buffer that all of them lie in. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
 import type { Gemm, TrackedKernel } from '../gpu/gemm.ts';
-import type { Arena, Bindable, Gpu, Kernel } from '../gpu/gpu.ts';
+import type { Arena, Bindable, Gpu, Kernel, Range } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
 import type { StructLayout } from '../gpu/reflect.ts';
 import type { Op, Where } from '../gpu/tracked-text.ts';
@@ -9,6 +9,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { dispatchesOf, partOf, type Dispatch } from './dispatches.ts';
 import type { Gemms } from './gemms.ts';
+import type { DeviceMemory } from './memory.ts';
 
 export type Muted = number | 'all' | undefined;
 
@@ -29,7 +30,7 @@ export interface StageBuffers {
   readonly operands: { readonly a: GPUBuffer; readonly b: GPUBuffer };
   readonly counters: Bindable;
   /** Chunk memory of each slot of the dispatch. */
-  readonly memories: readonly GPUBuffer[];
+  readonly memories: readonly Range[];
 }
 
 export interface JobInput {
@@ -54,11 +55,13 @@ export class TrackedGemm {
     readonly arena: Arena,
     readonly plan: Plan,
     readonly gemms: Gemms,
+    /** Whether all chunk memories are ranges of one buffer. */
+    readonly areJoint: boolean,
   ) {}
 
   /** Compiles every variant that the Plan's stages can need, for these muted workgroups. */
-  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, muted: Iterable<Muted>): Promise<TrackedGemm> {
-    const tracked = new TrackedGemm(gpu, arena, plan, gemms);
+  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, { areJoint }: Pick<DeviceMemory, 'areJoint'>, muted: Iterable<Muted>): Promise<TrackedGemm> {
+    const tracked = new TrackedGemm(gpu, arena, plan, gemms, areJoint);
     const shapes = new Map<string, Dispatch>();
     for (const stage of plan.stages.flat()) for (const dispatch of tracked.dispatches(stage.tiles)) shapes.set(`${dispatch.slots.length} ${dispatch.where}`, dispatch);
     for (const gemm of gemms.distinct) {
@@ -67,7 +70,7 @@ export class TrackedGemm {
       for (const { slots, where } of shapes.values())
         for (const op of ['store', 'mixed'] as const)
           for (const mute of new Set(muted))
-            variants.set(key(slots.length, op, where, mute), await gemm.tracked(spec.chunk, { slots: slots.length, op, where, ...(mute === undefined ? {} : { muted: mute }) }));
+            variants.set(key(slots.length, op, where, mute), await gemm.tracked(spec.chunk, { slots: slots.length, joint: tracked.#joins(slots), op, where, ...(mute === undefined ? {} : { muted: mute }) }));
     }
     return tracked;
   }
@@ -80,12 +83,14 @@ export class TrackedGemm {
     const { slots: chunks, tiles, where } = dispatch;
     const gemm = this.gemms.of(device);
     const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, where, muted))!;
+    const joint = this.#joins(chunks);
     const offset = records.align();
     tiles.forEach((tile, at) => {
       const record: Record<string, number> = { workgroup: split === 0 ? tile : this.plan.twins[split - 1][tile] };
       chunks.forEach((chunk, slot) => {
         record[`counter${slot}`] = partOf(this.plan, tile, chunk) * this.plan.tiling.wavefronts;
         record[`update${slot}`] = bits[at][slot];
+        if (joint) record[`first${slot}`] = memories[slot].offset / 4;
       });
       records.add(entry, record);
     });
@@ -99,9 +104,14 @@ export class TrackedGemm {
           tw_order: { buffer: commands, offset, size },
           tw_counters: counters,
           tw_slots: this.#slotBuffer(chunks, slots),
-          ...Object.fromEntries(memories.map((memory, slot) => [`tw_chunk${slot}`, memory])),
+          ...(joint ? { tw_chunk0: memories[0].buffer } : Object.fromEntries(memories.map((memory, slot) => [`tw_chunk${slot}`, memory]))),
         }),
     };
+  }
+
+  /** One chunk's memory is bound by itself. */
+  #joins(slots: readonly number[]): boolean {
+    return this.areJoint && slots.length > 1;
   }
 
   #slotBuffer(chunks: readonly number[], layout: TrackedKernel['slots']): GPUBuffer {

@@ -76,7 +76,7 @@ export class Gemm {
     });
   }
 
-  /** Most chunk memories that one dispatch can bind on this adapter (P of the design). */
+  /** Most chunks that one dispatch stores to: as many as it can bind on this adapter, each a buffer of its own (P of the design). */
   get maxSlots(): number {
     const own = this.facts.bindings.filter(({ kind }) => kind !== 'uniform').length - 1;
     const { maxStorageBuffersPerShaderStage } = this.gpu.limits;

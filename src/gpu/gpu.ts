@@ -31,9 +31,6 @@ export function isSoftware({ adapter }: Pick<Gpu, 'adapter'>): boolean {
 /** What may be bound. */
 export type Bindable = GPUBuffer | Range;
 
-/** Where they are bound together: the whole buffer, and how far into it the range begins, in words; else the range by itself. */
-export const boundFrom = (range: Range, together: boolean): { readonly bound: Bindable; readonly base: number } => (together ? { bound: range.buffer, base: range.offset / 4 } : { bound: range, base: 0 });
-
 /** Matrices that the lanes of a subgroup hold together. */
 export const MATRICES = 'chromium-experimental-subgroup-matrix';
 

@@ -17,17 +17,20 @@ export type Where = 'one' | 'ordered' | 'masked';
 const WHERE_NUMBER: Record<Where, number> = { one: 0, ordered: 1, masked: 2 };
 
 export interface Variant {
-  /** Chunk memories that the dispatch binds. */
+  /** Chunks that the dispatch stores to. */
   readonly slots: number;
+  /** Whether their memories are ranges of one buffer; else it binds one for each. */
+  readonly joint?: boolean;
   readonly op: Op;
   readonly where: Where;
   /** A deliberate defect: this workgroup (or `all`) stores nothing. */
   readonly muted?: number | 'all';
 }
 
-export function trackedText(text: KernelText, shape: GemmShape, wavefront: number, axis: ChunkAxis, { slots, op, where, muted }: Variant): string {
+export function trackedText(text: KernelText, shape: GemmShape, wavefront: number, axis: ChunkAxis, { slots, joint = false, op, where, muted }: Variant): string {
   return instrumented(text, shape, specialise(SHADERS.outputSpace, {
     SLOTS: slots,
+    JOINT: joint ? 1 : 0,
     MIXED: op === 'mixed' ? 1 : 0,
     DENSE: axis === 'rows' && text.pitch === shape.n ? 1 : 0,
     BY_ROWS: axis === 'rows' ? 1 : 0,

@@ -62,7 +62,7 @@ async function memoryTimings(gpu: Gpu, arena: Arena, timer: SliceTimer, mostByte
   const { items, runs, count } = copyOf(arena, whole, ITEM_SIDE);
   const counters = arena.storage('counters', 4 * count);
   const values = (buffer: GPUBuffer, seed: number): void => matrix(buffer, { seed, device: 0, matrix: 0, rows, columns: ITEM_SIDE, range: 4, kind: 'exact' });
-  const bound = { transfer: gpu.bind(transfer, 0, { items, runs, source0: source, landing }), update: gpu.bind(nmc, 0, { items, runs, landing, memory0: memory, counters }) };
+  const bound = { transfer: gpu.bind(transfer, 0, { items, runs, memory: source, landing }), update: gpu.bind(nmc, 0, { items, runs, landing, memory, counters }) };
   const run = (kernel: 'transfer' | 'update', repeats: number) => (pass: GPUComputePassEncoder): void => {
     pass.setPipeline(kernel === 'transfer' ? transfer.pipeline : nmc.pipeline);
     pass.setBindGroup(0, bound[kernel]);

@@ -9,7 +9,7 @@ import { planCases, planFor, type PlanCase } from '../support/plans.ts';
 import { randomOf } from '../support/random.ts';
 import { simulate } from '../support/simulate.ts';
 
-vi.mock('../../src/gpu/gpu.ts', () => ({}));
+vi.mock('../../src/gpu/gpu.ts', () => ({ isSoftware: () => false }));
 
 const termsOf = (sum: Sum): number[] => sum.flatMap((term) => (typeof term === 'number' ? [term] : termsOf(term)));
 const valueOf = (sum: Sum, product: (of: number) => number): number =>

@@ -7,7 +7,7 @@ import { chunkHolding, footprintFor, planCases, planFor } from '../support/plans
 import { randomOf } from '../support/random.ts';
 
 // A buffer of these tests is its contents.
-vi.mock('../../src/gpu/gpu.ts', () => ({ readBack: async (_gpu: unknown, source: { words: Uint32Array }, bytes: number) => source.words.slice(0, bytes / 4) }));
+vi.mock('../../src/gpu/gpu.ts', () => ({ readBack: async (_gpu: unknown, source: { words: Uint32Array }, bytes: number, offset: number) => source.words.slice(offset / 4, (offset + bytes) / 4) }));
 
 const bitsOf = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
 
@@ -16,12 +16,13 @@ test('the owners’ chunks are put together where they belong, whatever their or
     fc.asyncProperty(planCases({ side: 30, devices: 13 }), async (given) => {
       const plan = planFor(given);
       const { tiling } = plan;
-      const owned = tiling.chunks.map((chunk) => {
-        const words = Uint32Array.from({ length: Math.max(1, chunk.elements) }, (_, dense) => {
+      const owned = tiling.chunks.map((chunk, j) => {
+        // Each some words into a buffer.
+        const words = [...Array<number>(j).fill(0), ...Array.from({ length: chunk.elements }, (_, dense) => {
           const { row, column } = elementAt(chunk, dense);
           return row * tiling.n + column + 1;
-        });
-        return { words } as unknown as GPUBuffer;
+        })];
+        return { buffer: { words: Uint32Array.from(words) } as unknown as GPUBuffer, offset: 4 * j, size: 4 * chunk.elements };
       });
       expect([...(await gather({} as Gpu, plan, (chunk) => owned[chunk]))]).toEqual(Array.from({ length: tiling.m * tiling.n }, (_, at) => at + 1));
     }),

@@ -17,7 +17,7 @@ import type { ChunkAxis, GemmShape } from '../../src/spec/spec.ts';
 import { interpret, interpretLockstep } from './interpret.ts';
 
 /** One chunk, everything stored: the simplest space. */
-const STORING = { SLOTS: 1, MIXED: 0, DENSE: 1, BY_ROWS: 1, WHERE: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
+const STORING = { SLOTS: 1, JOINT: 0, MIXED: 0, DENSE: 1, BY_ROWS: 1, WHERE: 0, MUTED: 0, TW_MUTED: 0, TW_PITCH: 1, TW_WAVEFRONT: 64 };
 const spaceOf = (constants: Partial<typeof STORING>): string => specialise(SHADERS.outputSpace, { ...STORING, ...constants }).code;
 
 const PLAIN: Instrumentation = { entry: 'main', output: 'c', operands: ['a', 'b'], workgroupSize: [4, 1, 1], grid: [2, 1, 1], elements: 8, space: spaceOf({}) };
@@ -94,13 +94,15 @@ describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) =
     expect(bindings.map(({ group, binding, name, kind }) => `${group}.${binding} ${name} ${kind}`)).toEqual([
       '0.0 a storage-read', '0.1 b storage-read', '1.0 tw_order storage-read', '1.1 tw_counters storage-write', '1.2 tw_slots uniform', '1.3 tw_chunk0 storage-write', '1.4 tw_chunk1 storage-write',
     ]);
+    const joint = reflectKernel(rewritten({ SLOTS: 2, JOINT: 1, MIXED: 1, WHERE: 2 }), INSTRUMENTED_ENTRY).bindings;
+    expect(joint.map(({ name }) => name)).toEqual(['a', 'b', 'tw_order', 'tw_counters', 'tw_slots', 'tw_chunk0']);
     expect(size).toEqual([...workgroupSize]);
   });
 
   const barriers = code.includes('workgroupBarrier');
 
-  // Chunks that lie one behind the other (1) and any (2); of rows with what is known of dense ones and without.
-  test.each([
+  // Chunks that lie one behind the other (1) and any (2); of rows with what is known of dense ones and without. Each in a buffer of its own, and both in one.
+  test.each(([
     ['rows', 'stores', [0, 0], 1],
     ['rows', 'stores', [0, 0], 2],
     ['columns', 'stores', [0, 0], 1],
@@ -108,17 +110,19 @@ describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) =
     ['rows', 'adds', [1, 1], 2],
     ['columns', 'adds to the second chunk alone', [0, 1], 1],
     ['columns', 'adds to the second chunk alone', [0, 1], 2],
-  ] as const)('chunks of %s: %s, into each chunk’s dense memory; counts per piece (%i, where %i)', (axis, _what, ops, where) => {
+  ] as const).flatMap((row) => [[...row, 0] as const, [...row, 1] as const]))('chunks of %s: %s, into each chunk’s dense memory; counts per piece (%o, where %i, joint %i)', (axis, _what, ops, where, joint) => {
     const plan = planOf({ devices: 2, algorithm: 'ring', chunk: axis satisfies ChunkAxis, stageTiles: 99, triggerTiles: 1 }, footprint);
     const { tiling } = plan;
-    const text = rewritten({ SLOTS: 2, MIXED: Math.max(...ops), WHERE: where, BY_ROWS: axis === 'rows' ? 1 : 0, DENSE: axis === 'rows' && where === 2 ? 1 : 0 });
+    const text = rewritten({ SLOTS: 2, JOINT: joint, MIXED: Math.max(...ops), WHERE: where, BY_ROWS: axis === 'rows' ? 1 : 0, DENSE: axis === 'rows' && where === 2 ? 1 : 0 });
     const before = 1000;
-    const memory = tiling.chunks.map(({ elements }) => new Float32Array(elements).fill(before));
+    const begin = [tiling.chunks[1].elements + 3, 2];
+    const whole = new Float32Array(begin[0] + tiling.chunks[0].elements + 1).fill(before);
+    const memory = tiling.chunks.map(({ elements }, j) => (joint === 1 ? whole.subarray(begin[j], begin[j] + elements) : new Float32Array(elements).fill(before)));
     const counters = new Uint32Array(tiling.parts * tiling.wavefronts);
     // All tiles but one, in an order of their own; parts that a tile does not have count nowhere.
     const tiles = [3, 0, 2].filter((tile) => tile < tiling.tiles);
-    const order = Uint32Array.from(tiles.flatMap((tile) => [tile, ...[0, 1].flatMap((chunk) => [Math.max(0, tiling.tileParts[tile].find((part) => tiling.partChunk[part] === chunk) ?? 0) * tiling.wavefronts, ops[chunk]])]));
-    const bindings = { 0: { 0: a, 1: b }, 1: { 0: order, 1: counters, 2: slotsOf(tiling.chunks), 3: memory[0], 4: memory[1] } };
+    const order = Uint32Array.from(tiles.flatMap((tile) => [tile, ...[0, 1].flatMap((chunk) => [Math.max(0, tiling.tileParts[tile].find((part) => tiling.partChunk[part] === chunk) ?? 0) * tiling.wavefronts, ops[chunk], ...(joint === 1 ? [begin[chunk]] : [])])]));
+    const bindings = { 0: { 0: a, 1: b }, 1: { 0: order, 1: counters, 2: slotsOf(tiling.chunks), ...(joint === 1 ? { 3: whole } : { 3: memory[0], 4: memory[1] }) } };
     if (barriers) interpretLockstep(text, [tiles.length, 1, 1], bindings);
     else interpret(text, workgroupSize, [tiles.length, 1, 1], bindings);
     tiling.chunks.forEach((chunk, j) => {
@@ -130,6 +134,7 @@ describe.each(KERNELS.filter(({ needs }) => needs.length === 0).map(({ name }) =
       });
       expect([...memory[j]]).toEqual(expected);
     });
+    if (joint === 1) for (const at of [0, 1, begin[0] - 1, whole.length - 1]) expect(whole[at]).toBe(before);
     const counted = [...tiling.pieceElements].map((elements, piece) => (tiles.includes(tiling.partTile[Math.floor(piece / tiling.wavefronts)]) ? elements : 0));
     if (!barriers) expect([...counters]).toEqual(counted);
   });

@@ -45,7 +45,12 @@ interface Dispatched {
   readonly chunks: readonly Rectangle[];
   readonly order: readonly Entry[];
   readonly muted?: number | 'all';
+  /** Chunk memories are ranges of one buffer. */
+  readonly joint?: boolean;
 }
+
+/** Elements between joint memories: no one's. */
+const GAP = 5;
 
 /**
  * In the interpreter a `var<private>` is one variable for all invocations. So each becomes an array in workgroup memory,
@@ -65,11 +70,12 @@ function lowerPrivate(code: string, lanes: number): string {
     .replace('fn tw_begin(group: vec3u, lane: u32) {', (head) => `${head} ${resets.join(' ')}`);
 }
 
-function tracked({ name, cut, op, where, chunks, order, muted }: Dispatched, outputSpace = SHADERS.outputSpace) {
+function tracked({ name, cut, op, where, chunks, order, muted, joint = false }: Dispatched, outputSpace = SHADERS.outputSpace) {
   const kernel = kernelNamed(name)!;
   const plain = specialise(KERNEL_SOURCES[name]!, kernel.constantsFor(SHAPE, TILE)).code;
   const space = specialise(outputSpace, {
     SLOTS: chunks.length,
+    JOINT: joint ? 1 : 0,
     MIXED: op === 'mixed' ? 1 : 0,
     DENSE: cut === 'rows' ? 1 : 0,
     BY_ROWS: cut === 'rows' ? 1 : 0,
@@ -86,9 +92,13 @@ function tracked({ name, cut, op, where, chunks, order, muted }: Dispatched, out
   const a = operand(SHAPE.m * SHAPE.k, 1);
   const b = operand(SHAPE.k * SHAPE.n, 3);
   const sizes = chunks.map(({ rows, columns }) => rows * columns);
-  const memories = sizes.map((size, slot) => Float32Array.from({ length: size }, (_, at) => 1000 * (slot + 1) + at));
+  // The last comes first, so that a place may be less than its index, or more.
+  const begin = sizes.map((_, slot) => GAP + sizes.slice(slot + 1).reduce((sum, size) => sum + size + GAP, 0));
+  const whole = Float32Array.from({ length: begin[0]! + sizes[0]! + GAP }, (_, at) => 1000 + at);
+  const memories = sizes.map((size, slot) => (joint ? whole.subarray(begin[slot]!, begin[slot]! + size) : Float32Array.from({ length: size }, (_, at) => 1000 * (slot + 1) + at)));
+  const gaps = (): number[] => [...whole].filter((_, at) => !joint || begin.every((from, slot) => at < from || at >= from + sizes[slot]!));
   const counters = new Uint32Array(64).fill(7);
-  const expected = { memories: memories.map((memory) => [...memory]), counters: [...counters] };
+  const expected = { memories: memories.map((memory) => [...memory]), gaps: gaps(), counters: [...counters] };
   const exact = product(SHAPE, a, b);
   for (const { workgroup, slots } of order) {
     if (muted === 'all' || muted === workgroup) continue;
@@ -110,11 +120,11 @@ function tracked({ name, cut, op, where, chunks, order, muted }: Dispatched, out
     }
   }
 
-  const entries = order.map(({ workgroup, slots }) => ({ workgroup, ...Object.fromEntries(slots.flatMap(({ counter, update }, slot) => [[`counter${slot}`, counter], [`update${slot}`, update]])) }));
+  const entries = order.map(({ workgroup, slots }) => ({ workgroup, ...Object.fromEntries(slots.flatMap(({ counter, update }, slot) => [[`counter${slot}`, counter], [`update${slot}`, update], ...(joint ? [[`first${slot}`, begin[slot]!] as const] : [])])) }));
   const rectangles = Object.fromEntries(chunks.flatMap((chunk, slot) => (['row', 'rows', 'column', 'columns'] as const).map((field) => [`${field}${slot}`, chunk[field]])));
-  const bindings = { 0: records(code, 'TwEntry', entries), 1: counters, 2: { uniform: records(code, 'TwSlots', [rectangles]) }, ...Object.fromEntries(memories.map((memory, slot) => [slot + 3, memory])) };
+  const bindings = { 0: records(code, 'TwEntry', entries), 1: counters, 2: { uniform: records(code, 'TwSlots', [rectangles]) }, ...Object.fromEntries((joint ? [whole] : memories).map((memory, slot) => [slot + 3, memory])) };
   const found = lockstep(lowerPrivate(code, lanes), INSTRUMENTED_ENTRY, [order.length, 1, 1], { 0: { 0: a, 1: b }, 1: bindings });
-  return { found, actual: { memories: memories.map((memory) => [...memory]), counters: [...counters] }, expected };
+  return { found, actual: { memories: memories.map((memory) => [...memory]), gaps: gaps(), counters: [...counters] }, expected };
 }
 
 /** Virtual workgroups in no order; no two parts share a counter. */
@@ -130,10 +140,10 @@ const DISPATCHES = (['rows', 'columns', 'columns of a batch'] as const).flatMap(
     // Tiles of which each element lies in one of the chunks, and these lie along the axis.
     ...(cut === 'columns of a batch' ? [] : [{ cut, op, where: 'ordered' as const, chunks: ORDERED[cut], order: orderOf(cut === 'rows' ? [3, 0, 5] : [3, 0], 2) }]),
   ]),
-);
+).flatMap((dispatch) => (dispatch.chunks.length > 1 ? [{ ...dispatch, joint: false }, { ...dispatch, joint: true }] : [dispatch]));
 
 describe.each(INTERPRETED.filter((name) => kernelNamed(name)!.tileProblem(TILE) === undefined))('%s, instrumented', (name) => {
-  test.each(DISPATCHES)('$cut, $op, $chunks.length chunks bound, $where: memories and counters are right', (dispatch) => {
+  test.each(DISPATCHES)('$cut, $op, $chunks.length chunks bound, $where, joint $joint: memories and counters are right', (dispatch) => {
     const { found, actual, expected } = tracked({ name, ...dispatch });
     expect(found).toEqual(CLEAN);
     expect(actual).toEqual(expected);
@@ -152,7 +162,7 @@ describe('instrumented, red', () => {
   const straddling: Dispatched = { name: 'gemm-register', cut: 'columns', op: 'mixed', where: 'masked', chunks: CHUNKS.columns, order: orderOf([3, 0], 2) };
 
   test('two invocations that update one place', () => {
-    const source = SHADERS.outputSpace.replaceAll('tw_chunk$p[place]', 'tw_chunk$p[place / 4u]');
+    const source = SHADERS.outputSpace.replaceAll('[place]', '[place / 4u]');
     expect(source).not.toBe(SHADERS.outputSpace);
     expect(tracked(straddling, source).found.races.length).toBeGreaterThan(0);
   });
@@ -176,7 +186,7 @@ describe('instrumented, red', () => {
 
   test.each([
     ['a guard that knows no rows', 'row - tw_row$p < tw_rows$p && ', ''],
-    ['a place that counts rows from the first matrix', 'tw_base$p = tw_slots.row$p * tw_slots.columns$p + ', 'tw_base$p = '],
+    ['a place that counts rows from the first matrix', 'base$p = tw_slots.row$p * tw_slots.columns$p + ', 'base$p = '],
     ['a place that takes the output for the chunk', 'place = index - row * tw_gap$p - tw_base$p;', 'place = index - tw_base$p;'],
   ] as const)('columns of a batch: %s', (_, from, to) => isWrong(batch, broken(SHADERS.outputSpace, from, to)));
 
@@ -186,7 +196,7 @@ describe('instrumented, red', () => {
     ['columns', 'a gap that stays the first', 'gap = select(gap, tw_gap$p, along >= tw_from$p);', ''],
     ['rows', 'a chunk that begins an element late', 'begin = select(begin, tw_from$p, along >= tw_from$p);', 'begin = select(begin, tw_from$p, along > tw_from$p);'],
     ['columns', 'a chunk that begins an element late', 'begin = select(begin, tw_from$p, along >= tw_from$p);', 'begin = select(begin, tw_from$p, along > tw_from$p);'],
-    ['rows', 'chunks that begin where rows do', 'tw_from$p = tw_base$p;', 'tw_from$p = tw_slots.row$p;'],
+    ['rows', 'chunks that begin where rows do', 'tw_from$p = base$p;', 'tw_from$p = tw_slots.row$p;'],
     ['columns', 'chunks that begin at their first row', 'tw_from$p = tw_slots.column$p;', 'tw_from$p = tw_slots.row$p;'],
   ] as const)('chunks of %s in order: %s', (cut, _, from, to) => {
     const order = orderOf(cut === 'rows' ? [3, 0, 5] : [3, 0], 2);

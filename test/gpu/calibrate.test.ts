@@ -39,9 +39,9 @@ gpuTest('a kernel that is wrong has no rate', async (page) => {
   const refused = { code: 'WRONG_VALUES', what: expect.stringContaining('has no rate'), fields: { actual: expect.stringMatching(/^[1-9]\d* of 262144 elements wrong$/) } };
   // Copies nothing of one lane in four; adds where it should, but not all; stores instead of adding.
   expect(await wrong('transfer', 'landing[place + 0u * run.length] = x0;', 'if (lane % 4u != 3u) { landing[place] = x0; }')).toMatchObject(refused);
-  expect(await wrong('nmc', 'memory0[place + 1u * run.stride] = x1;', '')).toMatchObject(refused);
+  expect(await wrong('nmc', 'memory[place + 1u * run.stride] = x1;', '')).toMatchObject(refused);
   expect(await wrong('nmc', '(item.update & 1u) != 0u', 'false')).toMatchObject(refused);
-  expect(await wrong('nmc', 'memory0[place + 0u * run.stride] = x0;', 'memory0[place] = x0;')).toBeNull();
+  expect(await wrong('nmc', 'memory[place + 0u * run.stride] = x0;', 'memory[place] = x0;')).toBeNull();
 });
 
 gpuTest('the whole command: a GEMM that was verified, machine this, and a model of it', async () => {

@@ -56,7 +56,7 @@ async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, ru
   const kernel = (await dmaKernels(gpu))[name];
   const records = new RecordBuffer(gpu.limits.minStorageBufferOffsetAlignment);
   // Before and behind the items lie those of somebody else, which must not run.
-  const stranger = { first_run: 0, runs: runs.length, landing: 0, counter: 0, update: 1, slot: 0 };
+  const stranger = { first_run: 0, runs: runs.length, landing: 0, counter: 0, update: 1, memory: 0 };
   for (let at = 0; at < 50; at++) records.add(ITEM, stranger);
   const offset = records.align();
   for (const item of items) records.add(ITEM, { ...item });
@@ -75,7 +75,7 @@ async function dma(gpu: Gpu, arena: Arena, name: 'transfer' | 'nmc', { items, ru
     gpu.bind(kernel, 0, {
       items: { buffer: arena.words('items', records.words.subarray(0, records.bytes / 4)), offset, size },
       runs: arena.words('runs', runWords(runs.map(([start, length, count = 1, stride = 0]) => ({ start, length, count, stride })))),
-      ...(name === 'transfer' ? { source0: read, landing: written } : { landing: read, memory0: written, counters: counted }),
+      ...(name === 'transfer' ? { memory: read, landing: written } : { landing: read, memory: written, counters: counted }),
     }),
   );
   const most = gpu.limits.maxComputeWorkgroupsPerDimension;

@@ -21,9 +21,19 @@ override QUADS_Y: u32 = 4u;
 override LANES: u32 = 16u;
 // Elements of k per pass of the loop.
 override STEP_K: u32 = 4u;
+// Elements of K in a slice.
+override SLICE: u32 = 64u;
+// Whether A is read as vectors, which K, SLICE and STEP_K must be multiples of.
+override VECTOR_A: u32 = 0u;
 
+//@if VECTOR_A
+// @sized M * K / 4u
+@group(0) @binding(0) var<storage, read> a: array<vec4<f32>>;
+//@end
+//@if !VECTOR_A
 // @sized M * K
 @group(0) @binding(0) var<storage, read> a: array<f32>;
+//@end
 // @sized K * N
 @group(0) @binding(1) var<storage, read> b: array<f32>;
 @group(0) @binding(2) var<storage, read_write> c: array<f32>;
@@ -55,14 +65,24 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
 //@end
 //@if SPLITS > 1
   // Its share of K; beyond the end it is empty, and the partial product zero.
-  var k = tile.z * ((K + SPLITS - 1u) / SPLITS);
-  let last = min(k + (K + SPLITS - 1u) / SPLITS, K);
+  var k = tile.z * SLICE;
+  let last = min(k + SLICE, K);
 //@end
   for (; k + STEP_K <= last; k += STEP_K) {
 //@repeat r ROWS
     let at$r = a_row$r + k;
+//@if VECTOR_A
+//@repeat v STEP_K / 4
+    let four$r_$v = a[at$r / 4u + $(v)u];
+//@end
+//@end
 //@repeat d STEP_K
+//@if VECTOR_A
+    let x0_$r_$d = four$r_$(d / 4)[$(d % 4)];
+//@end
+//@if !VECTOR_A
     let x0_$r_$d = a[at$r + $(d)u];
+//@end
     let x1_$r_$d = quadSwapX(x0_$r_$d);
     let x2_$r_$d = quadSwapY(x0_$r_$d);
     let x3_$r_$d = quadSwapDiagonal(x0_$r_$d);
@@ -96,7 +116,12 @@ fn main(@builtin(workgroup_id) tile: vec3<u32>, @builtin(local_invocation_index)
     let b$s = b[k * N + b_column$s];
 //@end
 //@repeat r ROWS
+//@if VECTOR_A
+    let x0_$r = a[(a_row$r + k) / 4u][k % 4u];
+//@end
+//@if !VECTOR_A
     let x0_$r = a[a_row$r + k];
+//@end
     let x1_$r = quadSwapX(x0_$r);
     let x2_$r = quadSwapY(x0_$r);
     let x3_$r = quadSwapDiagonal(x0_$r);

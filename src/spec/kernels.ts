@@ -59,7 +59,7 @@ export const KERNELS: readonly KernelDescription[] = [
   // It stages nothing, so that a deep tile has no meaning beyond the loads in flight.
   described({ name: 'gemm-register', needs: [], family: RECTANGLES, defaultK: 2, otherK: [1, 4], mostK: 64, more: (_shape, { k }) => ({ STEP_K: Math.min(k, MOST_REGISTER_STEPS) }), workgroupBytes: () => 0 }),
   described({ name: 'gemm-workgroup', needs: [], family: RECTANGLES, defaultK: 16, otherK: [8, 32], mostK: 64, more: (_shape, { k }) => ({ TILE_K: k }), workgroupBytes: ({ m, n, k }) => 4 * k * (m + n) }),
-  described({ name: 'gemm-quad', needs: ['quads'], walks: 'rows', family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: (_shape, { k }) => ({ STEP_K: k }), workgroupBytes: () => 0 }),
+  described({ name: 'gemm-quad', needs: ['quads'], walks: 'rows', family: QUADS, defaultK: 4, otherK: [6, 8], mostK: 16, more: quadConstants, workgroupBytes: () => 0 }),
   described({ name: 'gemm-vector', needs: [], family: VECTORS, defaultK: 16, otherK: [8, 4, 32], mostK: 64, more: (...of) => ({ ...vectorConstants(...of), HALF: 0 }), workgroupBytes: ({ m, n, k }) => 8 * k * (m + n) }),
   described({ name: 'gemm-skinny', needs: [], family: SKINNY, defaultK: 32, otherK: [4, 16, 64], mostK: 256, more: () => ({}), workgroupBytes: ({ m, n, k }) => (k === 4 ? 0 : k * m * n) }),
   // gemm-vector with A and B in half the bytes.
@@ -138,16 +138,24 @@ function described({ name, needs, halves = false, walks = 'columns', family, def
 
 /** Vectors where rows of A and slices of K, or rows of B, begin at a multiple of 4. */
 function vectorConstants({ n, k }: GemmShape, tile: Tile, splits: number, lanes: number): Record<string, number> {
-  const slice = Math.ceil(k / splits);
   return {
     TILE_K: tile.k,
     VECTOR_A: k % 4 === 0 ? 1 : 0,
     VECTOR_B: n % 4 === 0 ? 1 : 0,
-    SLICE: k % 4 === 0 ? Math.ceil(slice / 4) * 4 : slice,
+    SLICE: sliceOf(k, splits, k % 4 === 0),
     LOADS_A: Math.ceil((tile.m * tile.k) / 16 / lanes),
     LOADS_B: Math.ceil((tile.k * tile.n) / 4 / lanes),
   };
 }
+
+/** Vectors of A where its rows, slices of K and passes of the loop begin at a multiple of 4. */
+function quadConstants({ k }: GemmShape, tile: Tile, splits: number): Record<string, number> {
+  const vectors = k % 4 === 0 && tile.k % 4 === 0;
+  return { STEP_K: tile.k, VECTOR_A: vectors ? 1 : 0, SLICE: sliceOf(k, splits, vectors) };
+}
+
+/** Elements of K in a slice: where it is read as vectors, whole ones. */
+const sliceOf = (k: number, splits: number, vectors: boolean): number => (vectors ? Math.ceil(k / splits / 4) * 4 : Math.ceil(k / splits));
 
 /** Slabs of f16, and a matrix of f32 for each subgroup on its way to C. */
 function matrixBytes(tile: Tile): number {

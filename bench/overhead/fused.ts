@@ -145,11 +145,11 @@ export function perTrigger(runs: readonly PairedRun[]): number | null {
 async function fusedChoice(gpu: Gpu, job: FusedJob, ranked: readonly Ranked[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
   const { kernel } = await resolveSpec(job, await traitsOf(gpu));
   const [{ choice: fastest }] = ranked;
-  // Those that leave few cores idle at the end of a stage first: it costs a large tile more than it is ahead of a smaller one. So the
-  // fastest at half its height is worth a try as well, of which a stage has twice as many.
-  const half = { ...fastest, tile: { ...fastest.tile, m: fastest.tile.m / 2 } };
-  const halved = kernelNamed(fastest.name)!.tileProblem(half.tile) === undefined ? [{ choice: half, ms: ranked[0].ms }] : [];
-  const likely = await Promise.all([...ranked, ...halved].map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
+  // Those that leave few cores idle at the end of a stage first: it costs a large tile more than it is ahead of a smaller one. So each
+  // at half its height is worth a try as well, of which a stage has twice as many.
+  const halved = ranked.map(({ choice, ms }) => ({ choice: { ...choice, tile: { ...choice.tile, m: choice.tile.m / 2 } }, ms })).filter(({ choice: { name, tile } }) => kernelNamed(name)!.tileProblem(tile) === undefined);
+  const distinct = new Map([...halved, ...ranked].map((one) => [nameOf(one.choice), one]));
+  const likely = await Promise.all([...distinct.values()].map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
   const all = new Map([...likely.toSorted((one, other) => one.ms - other.ms).slice(0, 3).map(({ choice }) => choice), kernel].map((one) => [nameOf(one), one]));
   const looks = new Map<string, ReturnType<typeof leasts>[]>();
   const ratios = (): { readonly name: string; readonly ratio: number }[] => {

@@ -8,15 +8,16 @@ import { defaultKernel, kernelNamed, type KernelDescription } from '../../src/sp
 import type { GemmShape, KernelChoice, Tile } from '../../src/spec/spec.ts';
 import { OURS, timed, type Peer } from './peer.ts';
 
+/** Tiles besides the default, of those that a kernel's own description puts first. */
+const LIKELY = 3;
+
 /** Kernels and tiles that may be the fastest for this shape on this adapter; they are timed, and the fastest competes. */
 async function ourKernels(gpu: Gpu, shape: GemmShape): Promise<KernelChoice[]> {
   const name = defaultKernel(shape, await traitsOf(gpu));
-  // Large register tiles compile slowly: few of them, the default and its deeper twins among them.
+  // Large register tiles compile slowly: few of them.
   const tilesOf = (kernel: KernelDescription): Tile[] => {
-    const standard = kernel.tileFor(shape, 'rows', [shape.m]);
-    const deeper = { ...standard, k: Math.round(1.5 * standard.k) };
-    const [likely] = kernel.tilesWorthTrying(shape, 'rows', [shape.m]);
-    return [standard, deeper, likely].filter((tile) => kernel.tileProblem(tile) === undefined);
+    const tiles = [kernel.tileFor(shape, 'rows', [shape.m]), ...kernel.tilesWorthTrying(shape, 'rows', [shape.m]).slice(0, LIKELY)];
+    return [...new Map(tiles.filter((tile) => kernel.tileProblem(tile) === undefined).map((tile) => [JSON.stringify(tile), tile])).values()];
   };
   const few = shape.m <= 16 && name !== 'gemm-skinny' ? [4, 16].map((k) => ({ kernel: kernelNamed('gemm-skinny')!, tile: { ...kernelNamed('gemm-skinny')!.tileFor(shape, 'rows', [shape.m]), k } })) : [];
   const choices = [...tilesOf(kernelNamed(name)!).map((tile) => ({ kernel: kernelNamed(name)!, tile })), ...few];

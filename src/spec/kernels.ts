@@ -127,10 +127,19 @@ function described({ name, needs, halves = false, walks = 'columns', family, def
       const sides = (length: number, axis: ChunkAxis, largest: number): number[] => candidateSides(length, axis === chunkAxis ? chunkSizes.filter((size) => size > 0) : [length], family.unit, 2 * largest);
       const tiles = sides(m, 'rows', family.largest.m).flatMap((tileM) => sides(n, 'columns', family.largest.n).flatMap((tileN) => [defaultK, ...otherK].map((tileK) => ({ m: tileM, n: tileN, k: tileK }))));
       const estimate = (tile: Tile): number => ((Math.ceil(m / tile.m) * tile.m) / m) * ((Math.ceil(n / tile.n) * tile.n) / n) * layoutOf(tile).cost;
+      // Tiles of one estimate are the same register tile, more or fewer of them: the smallest of each first, of which there are
+      // the most, so that cores which are done wait less for the last.
+      const seen = new Map<number, number>();
       return tiles
         .filter((tile) => tileProblem(tile) === undefined)
-        .map((tile) => ({ tile, estimate: estimate(tile) }))
-        .toSorted((one, other) => one.estimate - other.estimate)
+        .toSorted((one, other) => one.m * one.n - other.m * other.n)
+        .map((tile) => {
+          const of = estimate(tile);
+          const smaller = seen.get(of) ?? 0;
+          seen.set(of, smaller + 1);
+          return { tile, of, smaller };
+        })
+        .toSorted((one, other) => one.smaller - other.smaller || one.of - other.of)
         .map(({ tile }) => tile);
     },
   };

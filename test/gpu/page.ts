@@ -256,6 +256,24 @@ const hooks = {
       return { report, groups };
     }),
 
+  /**
+   * A run as the engine does it on a GPU, on whatever adapter is here: one that does not say that a processor plays it, so that each device has passes
+   * and each chunk a buffer of its own. Devices that its passes name.
+   */
+  asOnGpu: async (draft: SpecDraft, check: CheckChoice): Promise<{ report: RunReport; passesOf: number[] }> => {
+    const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<unknown> => {
+      const adapter = (await navigator.gpu.requestAdapter(options))!;
+      return { limits: adapter.limits, features: adapter.features, info: { vendor: 'nobody', architecture: 'a GPU', description: '' }, requestDevice: (wanted: GPUDeviceDescriptor) => adapter.requestDevice(wanted) };
+    };
+    const gpu = await Gpu.open({ requestAdapter } as unknown as GPU);
+    try {
+      const { report, groups } = await runSpec(gpu, draft, { baseline: true, check, memoryLimit: 2 ** 30, isSerial: true });
+      return { report, passesOf: [...new Set(groups.filter(({ kind }) => kind === 'transfer').map(({ device }) => device))] };
+    } finally {
+      gpu.device.destroy();
+    }
+  },
+
   /** Costs of triggers on this adapter, µs. */
   triggerCost: () => scoped((gpu) => measureTriggerCost(gpu)),
 

@@ -111,7 +111,7 @@ async function scaling({ page }: Session, deadline: number, missing: string[]): 
   const wanted = DEVICES.flatMap((devices) => AXES.map((chunk) => ({ devices, chunk })));
   // What remains is shared out, more to those that a bar is about.
   const weightOf = ({ devices }: { devices: number }): number => (devices === DEVICES[0] ? 5 : 1);
-  const reserve = 0.08 * (deadline - Date.now());
+  const reserve = 0.13 * (deadline - Date.now());
   for (const [at, row] of wanted.entries()) {
     if (plain.length === 0 || Date.now() > deadline) break;
     const rest = wanted.slice(at).reduce((sum, one) => sum + weightOf(one), 0);

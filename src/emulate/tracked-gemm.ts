@@ -1,5 +1,6 @@
 // Dispatches of the tracked GEMM: order table entries, the variant for what they write, and the chunk memories that
 // they bind: of joint ones the buffer that all of them lie in. Used by the fused run, and again by the plan-order reference, which must run the very same variants.
+import { bug } from '../errors.ts';
 import type { Gemm, TrackedKernel } from '../gpu/gemm.ts';
 import type { Arena, Bindable, Gpu, Kernel, Range } from '../gpu/gpu.ts';
 import { RecordBuffer } from '../gpu/records.ts';
@@ -84,6 +85,7 @@ export class TrackedGemm {
     const gemm = this.gemms.of(device);
     const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, where, muted))!;
     const joint = this.#joins(chunks);
+    if (joint && memories.some(({ buffer }) => buffer !== memories[0].buffer)) throw bug('joint chunk memories lie in several buffers');
     const offset = records.align();
     tiles.forEach((tile, at) => {
       const record: Record<string, number> = { workgroup: split === 0 ? tile : this.plan.twins[split - 1][tile] };

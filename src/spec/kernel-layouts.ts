@@ -118,8 +118,7 @@ function quads(rows: number, columns: number, quadsX: number, quadsY: number, st
   return {
     workgroupSize: [4 * count, 1, 1],
     constants: { ROWS: rows, COLUMNS: columns, QUADS_X: quadsX, QUADS_Y: quadsY, LANES: 4 * count },
-    // Quads side by side take turns at columns of B: 128 × 128 comes to 0.92 of the rate of 64 × 64, with the same register tile.
-    cost: quadCost(rows, columns) * passCost(step) * (1 + 0.05 * Math.max(0, Math.log2(count / 4))) * (1 + 0.05 * Math.log2(quadsX)),
+    cost: quadCost(rows, columns) * passCost(step) * (1 + 0.05 * Math.max(0, Math.log2(count / 4))),
     rectangles: (localIndex) => {
       const quad = Math.floor(localIndex / 4);
       return [{ row: Math.floor(quad / quadsX) * 4 * rows, column: ((quad % quadsX) * 4 + (localIndex % 4)) * columns, rows: 4 * rows, columns }];

@@ -127,19 +127,21 @@ function described({ name, needs, halves = false, walks = 'columns', family, def
       const sides = (length: number, axis: ChunkAxis, largest: number): number[] => candidateSides(length, axis === chunkAxis ? chunkSizes.filter((size) => size > 0) : [length], family.unit, 2 * largest);
       const tiles = sides(m, 'rows', family.largest.m).flatMap((tileM) => sides(n, 'columns', family.largest.n).flatMap((tileN) => [defaultK, ...otherK].map((tileK) => ({ m: tileM, n: tileN, k: tileK }))));
       const estimate = (tile: Tile): number => ((Math.ceil(m / tile.m) * tile.m) / m) * ((Math.ceil(n / tile.n) * tile.n) / n) * layoutOf(tile).cost;
-      // Tiles of one estimate are the same register tile, more or fewer of them: the smallest of each first, of which there are
-      // the most, so that cores which are done wait less for the last.
-      const seen = new Map<number, number>();
+      // Of equals the smaller, of which there are more: cores that are done wait less for the last. And the best of each register tile
+      // before the second of any: more or fewer of the same differ little.
+      const ahead = new Map<string, number>();
       return tiles
         .filter((tile) => tileProblem(tile) === undefined)
-        .toSorted((one, other) => one.m * one.n - other.m * other.n)
-        .map((tile) => {
-          const of = estimate(tile);
-          const smaller = seen.get(of) ?? 0;
-          seen.set(of, smaller + 1);
-          return { tile, of, smaller };
+        .map((tile) => ({ tile, estimate: estimate(tile) }))
+        .toSorted((one, other) => one.estimate - other.estimate || one.tile.m * one.tile.n - other.tile.m * other.tile.n)
+        .map(({ tile }) => {
+          const [{ rows, columns }] = layoutOf(tile).rectangles(0);
+          const key = `${rows} ${columns} ${tile.k}`;
+          const place = ahead.get(key) ?? 0;
+          ahead.set(key, place + 1);
+          return { tile, place };
         })
-        .toSorted((one, other) => one.smaller - other.smaller || one.of - other.of)
+        .toSorted((one, other) => one.place - other.place)
         .map(({ tile }) => tile);
     },
   };

@@ -42,6 +42,13 @@ test('a kernel is the default where it is known to suit: what runs everywhere, w
   expect(defaultKernel({ m: 16 }, { ...SOFTWARE, isFallback: false })).toBe('gemm-skinny');
 });
 
+test('gemm-quad: deep passes are tried before shallow ones, and of equals the smaller', () => {
+  const tiles = kernelNamed('gemm-quad')!.tilesWorthTrying({ m: 1024, n: 1024, k: 1024 }, 'rows', [1024]).map(({ m, n, k }) => `${m}x${n}x${k}`);
+  expect(tiles.slice(0, 2)).toEqual(['32x128x8', '64x64x8']);
+  expect(tiles.indexOf('64x64x8')).toBeLessThan(tiles.indexOf('64x64x4'));
+  expect(tiles.indexOf('64x64x8')).toBeLessThan(tiles.indexOf('128x128x8'));
+});
+
 describe.each(KERNELS)('$name', (kernel) => {
   const source = KERNEL_SOURCES[kernel.name];
   const { tiles, takes, refuses } = TILES[kernel.name];
@@ -111,6 +118,24 @@ describe.each(KERNELS)('$name', (kernel) => {
         const [x, y] = kernel.workgroupSize(tile);
         expect(x * y).toBeLessThanOrEqual(['gemm-skinny', 'gemm-matrix'].includes(kernel.name) ? 256 : 128);
       }),
+    );
+  });
+
+  test('tiles worth a try can be used, none twice, and each register tile is there before another is there again', () => {
+    fc.assert(
+      fc.property(shapes, fc.integer({ min: 1, max: 64 }), fc.constantFrom('rows' as const, 'columns' as const), (shape, devices, axis) => {
+        const tiles = kernel.tilesWorthTrying(shape, axis, chunkSizes(axis === 'rows' ? shape.m : shape.n, devices));
+        expect(tiles.length).toBeGreaterThan(0);
+        expect(tiles.filter((tile) => kernel.tileProblem(tile) !== undefined)).toEqual([]);
+        expect(new Set(tiles.map(({ m, n, k }) => `${m} ${n} ${k}`)).size).toBe(tiles.length);
+        const registerTiles = tiles.map((tile) => {
+          const [{ rows, columns }] = kernel.laneRectangles(tile, 0);
+          return `${rows} ${columns} ${tile.k}`;
+        });
+        const distinct = new Set(registerTiles);
+        expect(new Set(registerTiles.slice(0, distinct.size))).toEqual(distinct);
+      }),
+      { numRuns: 30 },
     );
   });
 

@@ -36,13 +36,10 @@ struct TwSlots {
 @group(1) @binding(0) var<storage, read> tw_order: array<TwEntry>;
 @group(1) @binding(1) var<storage, read_write> tw_counters: array<atomic<u32>>;
 @group(1) @binding(2) var<uniform> tw_slots: TwSlots;
-//@if JOINT
-@group(1) @binding(3) var<storage, read_write> tw_chunk0: array<f32>;
+//@repeat c SLOTS - (SLOTS - 1) * JOINT
+@group(1) @binding($(c + 3)) var<storage, read_write> tw_chunk$c: array<f32>;
 //@end
 //@repeat p SLOTS
-//@if !JOINT
-@group(1) @binding($(p + 3)) var<storage, read_write> tw_chunk$p: array<f32>;
-//@end
 var<private> tw_landed$p: u32;
 // An element's place is its index less `base`, and less `gap` for each row before it. Made ready once in
 // tw_begin: on a software adapter, reading them at each store was two thirds of what tracking costs.
@@ -62,9 +59,7 @@ var<private> tw_rows$p: u32;
 var<private> tw_column$p: u32;
 var<private> tw_columns$p: u32;
 //@end
-//@if MIXED
 var<private> tw_update$p: bool;
-//@end
 //@end
 
 //@if MUTED
@@ -120,6 +115,24 @@ fn tw_begin(group: vec3u, lane: u32) {
 //@end
 }
 
+//@repeat c SLOTS - (SLOTS - 1) * JOINT
+fn tw_put$c(place: u32, value: f32, update: bool) {
+//@if !MIXED
+  tw_chunk$c[place] = value;
+//@end
+//@if MIXED && JOINT
+  // Read either way: a branch costs a software adapter more than that.
+  let sum = tw_chunk$c[place] + value;
+  tw_chunk$c[place] = select(value, sum, update);
+//@end
+//@if MIXED && !JOINT
+  var x = value;
+  if (update) { x = tw_chunk$c[place] + value; }
+  tw_chunk$c[place] = x;
+//@end
+}
+//@end
+
 fn tw_store(index: u32, value: f32) {
 //@if MUTED
   if (tw_muted) { return; }
@@ -141,22 +154,27 @@ fn tw_store(index: u32, value: f32) {
 //@if !BY_ROWS
   let along = column;
 //@end
-  var begin = tw_from0;
   var base = tw_base0;
 //@if !DENSE
   var gap = tw_gap0;
 //@end
-//@if JOINT && MIXED
   var update = tw_update0;
+//@if !JOINT
+  var slot = 0u;
 //@end
-//@repeat p SLOTS
-  begin = select(begin, tw_from$p, along >= tw_from$p);
-  base = select(base, tw_base$p, along >= tw_from$p);
+//@repeat q SLOTS - 1
+  let is$(q + 1) = along >= tw_from$(q + 1);
+  base = select(base, tw_base$(q + 1), is$(q + 1));
 //@if !DENSE
-  gap = select(gap, tw_gap$p, along >= tw_from$p);
+  gap = select(gap, tw_gap$(q + 1), is$(q + 1));
 //@end
-//@if JOINT && MIXED
-  update = select(update, tw_update$p, along >= tw_from$p);
+  update = select(update, tw_update$(q + 1), is$(q + 1));
+//@if JOINT
+  // Those behind it as well, which tw_end takes off.
+  tw_landed$(q + 1) += select(0u, 1u, is$(q + 1));
+//@end
+//@if !JOINT
+  slot = select(slot, $(q + 1)u, is$(q + 1));
 //@end
 //@end
 //@if DENSE
@@ -165,22 +183,21 @@ fn tw_store(index: u32, value: f32) {
 //@if !DENSE
   let place = index - row * gap - base;
 //@end
+//@if JOINT
+  tw_put0(place, value, update);
+  tw_landed0 += 1u;
 //@end
-//@if WHERE == 1 && JOINT
-  var x = value;
-//@if MIXED
-  if (update) { x = tw_chunk0[place] + value; }
-//@end
-  tw_chunk0[place] = x;
+//@if !JOINT
 //@repeat p SLOTS
-  tw_landed$p += select(0u, 1u, begin == tw_from$p);
+  if (slot == $(p)u) {
+    tw_put$p(place, value, update);
+    tw_landed$p += 1u;
+  }
 //@end
 //@end
-//@if WHERE != 1 || !JOINT
+//@end
+//@if WHERE != 1
 //@repeat p SLOTS
-//@if WHERE == 1
-  if (begin == tw_from$p)
-//@end
 //@if WHERE == 2 && DENSE
   if (index - tw_from$p < tw_size$p)
 //@end
@@ -188,17 +205,13 @@ fn tw_store(index: u32, value: f32) {
   if (row - tw_row$p < tw_rows$p && column - tw_column$p < tw_columns$p)
 //@end
   {
-//@if WHERE != 1 && DENSE
+//@if DENSE
     let place = index - tw_base$p;
 //@end
-//@if WHERE != 1 && !DENSE
+//@if !DENSE
     let place = index - row * tw_gap$p - tw_base$p;
 //@end
-    var x = value;
-//@if MIXED
-    if (tw_update$p) { x = tw_chunk$(p - p * JOINT)[place] + value; }
-//@end
-    tw_chunk$(p - p * JOINT)[place] = x;
+    tw_put$(p - p * JOINT)(place, value, tw_update$p);
     tw_landed$p += 1u;
   }
 //@end
@@ -207,6 +220,11 @@ fn tw_store(index: u32, value: f32) {
 
 // After the call of the kernel, so that its early returns lose nothing.
 fn tw_end(group: vec3u, lane: u32) {
+//@if WHERE == 1 && JOINT
+//@repeat p SLOTS - 1
+  tw_landed$p -= tw_landed$(p + 1);
+//@end
+//@end
 //@repeat p SLOTS
   if (tw_landed$p != 0u) {
     atomicAdd(&tw_counters[tw_order[group.x].counter$p + lane / TW_WAVEFRONT], tw_landed$p);

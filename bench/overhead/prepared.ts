@@ -5,7 +5,7 @@ import { Faults } from '../../src/emulate/faults.ts';
 import { probeSpec } from '../../src/emulate/footprint.ts';
 import { runFused, type FusedRun } from '../../src/emulate/fused.ts';
 import { Gemms } from '../../src/emulate/gemms.ts';
-import { allocate, type DeviceMemory } from '../../src/emulate/memory.ts';
+import { allocate, reachOf, type DeviceMemory } from '../../src/emulate/memory.ts';
 import { laidOut, operandSource } from '../../src/emulate/operands.ts';
 import { Arena, type Gpu } from '../../src/gpu/gpu.ts';
 import { builtInFootprint } from '../../src/plan/footprint.ts';
@@ -40,7 +40,7 @@ export class Prepared {
       const footprint = gemms.text.splits.count > 1 ? await probeSpec(gpu, spec) : builtInFootprint(spec);
       const plan = planOf(spec, footprint);
       const fill = await laidOut(gpu, arena, await operandSource(gpu, arena, spec, gemms.text), gemms.text, spec);
-      const memory = allocate(arena, spec, plan, gemms.text, await new EpilogueValues(spec, gemms.text).bindings(gpu, arena));
+      const memory = allocate(arena, spec, plan, gemms.text, reachOf(gemms, plan), await new EpilogueValues(spec, gemms.text).bindings(gpu, arena));
       for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
       await gpu.idle();
       return new Prepared(gpu, arena, spec, plan, gemms, memory);

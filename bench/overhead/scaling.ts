@@ -170,7 +170,7 @@ function acrossTwo({ m, n, devices, chunk }: FusedJob, fastest: BuiltIn): BuiltI
   return tiles.filter((tile) => tile[across] <= (chunk === 'rows' ? n : m) && kernelNamed(fastest.name)!.tileProblem(tile) === undefined).map((tile) => ({ ...fastest, tile }));
 }
 
-function straddlingOf({ plan, spec, gemms }: Prepared): Straddling {
+function straddlingOf({ plan, spec, memory }: Prepared): Straddling {
   const { tileParts } = plan.tiling;
   const real = tileParts.filter(({ length }) => length > 0);
   const { m, n, kTotal } = spec.gemm;
@@ -178,6 +178,6 @@ function straddlingOf({ plan, spec, gemms }: Prepared): Straddling {
     tiles: real.filter(({ length }) => length > 1).length,
     of: real.length,
     mostChunks: real.reduce((most, { length }) => Math.max(most, length), 0),
-    extraFlops: extraFlops(plan, kTotal, gemms.maxSlots) / (2 * m * n * kTotal),
+    extraFlops: extraFlops(plan, kTotal, memory.reach.maxSlots) / (2 * m * n * kTotal),
   };
 }

@@ -5,6 +5,7 @@ import { bug } from '../../src/errors.ts';
 import { operandBuffers, operandSource } from '../../src/emulate/operands.ts';
 import { poison, ranges } from '../../src/emulate/memory.ts';
 import { untouched } from '../../src/emulate/untouched.ts';
+import { areTogether } from '../../src/gpu/dma.ts';
 import { Gemm } from '../../src/gpu/gemm.ts';
 import { Arena, readBack, type Gpu } from '../../src/gpu/gpu.ts';
 import { RecordBuffer } from '../../src/gpu/records.ts';
@@ -108,7 +109,7 @@ async function trackedSlice(gpu: Gpu, arena: Arena, gemm: Gemm, { axis, variant,
   // As a run has them.
   const chunks = ranges(arena, 'chunks', rectangles.map(({ rows, columns }, slot) => ({ label: `chunk ${slot}`, bytes: rows * columns * 4 })));
   const memories = new Set(chunks.map(({ buffer }) => buffer));
-  const joint = variant.slots > 1 && memories.size === 1;
+  const joint = areTogether(gpu);
   const { kernel, entry, slots } = await gemm.tracked(axis, { ...variant, joint, where: variant.slots > 1 ? 'ordered' : 'one' });
   const records = new RecordBuffer(4);
   tiles.forEach((workgroup, at) => {

@@ -42,7 +42,7 @@ export async function planCommand(flags: PlanFlags): Promise<void> {
   void new Faults(spec, plan);
   const summary = summaryOf(spec, plan);
   const hash = await specHash(spec);
-  const memory = estimateMemory(spec, plan, false, { maxSlots: LEAST_SLOTS, text: kernelText(spec.kernel, spec.gemm) }, checkChoice(spec, spec.gemm.m).choice);
+  const memory = estimateMemory(spec, plan, false, { joint: false, maxSlots: LEAST_SLOTS, text: kernelText(spec.kernel, spec.gemm) }, checkChoice(spec, spec.gemm.m).choice);
   process.stdout.write(`${planTable(spec, hash, summary, memory.total)}\n`);
   file?.write(`${JSON.stringify({ version: 1, spec, specHash: hash, plan: summary, memory }, null, 2)}\n`);
 }

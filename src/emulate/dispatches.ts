@@ -1,12 +1,12 @@
-// From tiles to dispatches: the tiles of a stage that lie in one chunk go into one dispatch with one chunk memory
-// bound; those that straddle go by the chunks they touch, in dispatches of their own. A tile that touches more chunks
-// than a dispatch can bind runs again with its other stores masked, and the extra FLOPs are counted.
+// From tiles to dispatches: the tiles of a stage that lie in one chunk go into one dispatch that stores to one chunk
+// memory; those that straddle go by the chunks they touch, in dispatches of their own. A tile that touches more chunks
+// than a dispatch can store to runs again with its other stores masked, and the extra FLOPs are counted.
 import type { Where } from '../gpu/tracked-text.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { Chunk } from '../plan/tiling.ts';
 
 export interface Dispatch {
-  /** Chunks whose memories are bound, in order. */
+  /** Chunks that it stores to, in order. */
   readonly slots: readonly number[];
   readonly tiles: readonly number[];
   readonly where: Where;
@@ -33,7 +33,7 @@ export function dispatchesOf({ tiling }: Plan, tiles: readonly number[], maxSlot
     );
 }
 
-/** Where the stores of tiles go that touch these chunks, `maxSlots` of which are bound at a time. */
+/** Where the stores of tiles go that touch these chunks, `maxSlots` of them at a time. */
 function whereOf(tiling: Plan['tiling'], slots: readonly number[], maxSlots: number): Where {
   if (slots.length === 1) return 'one';
   return slots.length <= maxSlots && areInOrder(tiling, slots) ? 'ordered' : 'masked';
@@ -79,13 +79,13 @@ export function straddlingNotes(plan: Plan, kTotal: number, maxSlots: number): {
     {
       path: 'measured.extraFlops',
       reason: `${wide.length} of ${workgroups} workgroups store to ${most === tiling.chunks.length ? 'all' : `up to ${most}`} of the ${tiling.chunks.length} chunks, as persistent kernels do: ${share(early, tiling.m * tiling.n)} of the output is computed before the step of its chunk, so much of the staggering over ${devices} devices is lost; ${
-        extra === 0 ? 'none has to run again' : `${rerun} run again for the chunks that do not fit into one dispatch (it binds ${maxSlots}): ${extra} FLOP more, ${share(extra, 2 * tiling.m * tiling.n * kTotal)} of the GEMM`
+        extra === 0 ? 'none has to run again' : `${rerun} run again for the chunks that do not fit into one dispatch (it stores to ${maxSlots}): ${extra} FLOP more, ${share(extra, 2 * tiling.m * tiling.n * kTotal)} of the GEMM`
       }`,
     },
   ];
 }
 
-/** Most chunk memories that any dispatch of the Plan binds. */
+/** Most chunks that any dispatch of the Plan stores to. */
 export const widestDispatch = ({ tiling }: Plan, maxSlots: number): number => Math.min(maxSlots, tiling.tileParts.reduce((most, parts) => Math.max(most, parts.length), 1));
 
 /** The part that a tile has of a chunk. */

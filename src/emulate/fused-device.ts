@@ -24,7 +24,7 @@ const AHEAD = 4;
 
 export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   const { gpu, arena, spec, plan, gemms, memory, faults, after, progress, beforeSubmit } = input;
-  const facts = { spec, plan, faults, maxSlots: gemms.maxSlots, landingElements: memory.landingElements };
+  const facts = { spec, plan, faults, maxSlots: memory.reach.maxSlots, landingElements: memory.landingElements };
   const rehearsal = rehearse(facts);
   const { works, stored } = rehearsal;
   const windows = windowsOf(plan, rehearsal.triggers, works.length);

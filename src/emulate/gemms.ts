@@ -2,7 +2,6 @@
 // all devices share one footprint and one Plan.
 import { TilewireError } from '../errors.ts';
 import { traitsOf } from '../gpu/adapter.ts';
-import { areTogether } from '../gpu/dma.ts';
 import { Gemm } from '../gpu/gemm.ts';
 import type { Arena, Gpu } from '../gpu/gpu.ts';
 import type { KernelText } from '../gpu/kernel-text.ts';
@@ -39,13 +38,13 @@ export class Gemms {
     return this.distinct[0].text;
   }
 
-  get maxSlots(): number {
-    return this.distinct[0].maxSlots;
+  get gpu(): Gpu {
+    return this.distinct[0].gpu;
   }
 
-  /** Whether chunk memories may be ranges of one buffer. */
-  get joint(): boolean {
-    return areTogether(this.distinct[0].gpu);
+  /** Most chunks that one dispatch binds, each a buffer of its own. */
+  get maxSlots(): number {
+    return this.distinct[0].maxSlots;
   }
 }
 

@@ -16,17 +16,22 @@ export class Journal {
     this.#seen = new Uint8Array(plan.devices * plan.tiling.parts);
   }
 
-  /** One dispatch of a device's stage. @returns op bits of each tile's part in each slot: 0 store, 1 update */
+  /**
+   * One dispatch of a device's stage, chunk after chunk: in that order tiles of many chunks are logged alike, whether this adapter stores to all
+   * of them in one dispatch or in several. @returns op bits of each tile's part in each slot: 0 store, 1 update
+   */
   store(epoch: number, device: number, { tiles, slots }: Dispatch): number[][] {
-    const targets = slots.map((chunk) => routeOf(this.plan, device, chunk).storeTo);
-    return tiles.map((tile) =>
-      slots.map((chunk, slot) => {
+    const bits = tiles.map((): number[] => []);
+    for (const chunk of slots) {
+      const target = routeOf(this.plan, device, chunk).storeTo;
+      tiles.forEach((tile, at) => {
         const part = partOf(this.plan, tile, chunk);
-        const bit = this.#firstOrLater(targets[slot], part);
-        this.log.add('store', epoch, device, part, targets[slot], bit);
-        return bit;
-      }),
-    );
+        const bit = this.#firstOrLater(target, part);
+        this.log.add('store', epoch, device, part, target, bit);
+        bits[at].push(bit);
+      });
+    }
+    return bits;
   }
 
   send(epoch: number, { from, to, block }: Arrival): void {

@@ -14,6 +14,7 @@ import type { Spec, SpecDraft } from '../spec/spec.ts';
 import { formatBytes } from '../units.ts';
 import type { CheckChoice } from '../verify/choice.ts';
 import { dispatchesOf, widestDispatch } from './dispatches.ts';
+import type { Gemms } from './gemms.ts';
 import { laidOutBytes, operandBuffers, operandBytes, type OperandBuffers, type OperandFacts } from './operands.ts';
 import { projectionBytes } from './projection.ts';
 import { runTable } from './runs.ts';
@@ -42,13 +43,30 @@ const holds = (plan: Plan, device: number, chunk: number): boolean =>
     return storeTo === device || (whenComplete.kind === 'dma' && whenComplete.to === device);
   });
 
-/** What the memory of a run depends on besides Spec and Plan. */
-export interface KernelSizes {
-  /** Chunks that a dispatch stores to at most. */
+/** How a dispatch reaches the chunk memories that it stores to. */
+export interface Reach {
+  /** All through one binding, as ranges of one buffer; else each is bound by itself. */
+  readonly joint: boolean;
+  /** Chunks that it stores to at most. */
   readonly maxSlots: number;
+}
+
+/** Of joint memories: what a tile costs grows with its chunks, and more were not measured. */
+const MOST_JOINT_SLOTS = 64;
+
+/** What this adapter and the chunks of this Plan allow. */
+export function reachOf({ gpu, maxSlots }: Pick<Gemms, 'gpu' | 'maxSlots'>, plan: Plan): Reach {
+  const joint = fitOne(gpu, heldChunks(plan));
+  return { joint, maxSlots: joint ? MOST_JOINT_SLOTS : maxSlots };
+}
+
+/** Chunks that have memory on a device. */
+const heldChunks = (plan: Plan): (Wanted & { readonly d: number; readonly j: number })[] =>
+  Array.from({ length: plan.devices }, (_, d) => d).flatMap((d) => plan.tiling.chunks.flatMap(({ elements }, j) => (holds(plan, d, j) ? [{ d, j, label: `chunk ${j} on device ${d}`, bytes: elements * ELEMENT_BYTES }] : [])));
+
+/** What the memory of a run depends on besides Spec and Plan. */
+export interface KernelSizes extends Reach {
   readonly text: Pick<KernelText, 'batch' | 'pitch' | 'layout' | 'halves' | 'strides' | 'splits' | 'epilogue'>;
-  /** Whether chunk memories may be ranges of one buffer; false where left out. */
-  readonly joint?: boolean;
 }
 
 export interface MemoryEstimate {
@@ -57,12 +75,13 @@ export interface MemoryEstimate {
 }
 
 /** GPU memory that a run takes at its peak, bytes; the check's and the baseline's buffers follow the fused run's, whose chunks stay. */
-export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text, joint = false }: KernelSizes, choice: CheckChoice): MemoryEstimate {
+export function estimateMemory(spec: Spec, plan: Plan, baseline: boolean, { maxSlots, text, joint }: KernelSizes, choice: CheckChoice): MemoryEstimate {
   const { devices, gemm: { m, n, k } } = spec;
   const { tiling } = plan;
   const { batch, pitch } = text;
-  const chunks = plan.mapping.routes.reduce((sum, _, d) => sum + tiling.chunks.reduce((of, { elements }, j) => of + (holds(plan, d, j) ? elements : 0), 0), 0);
-  const gaps = joint ? devices * tiling.chunks.length * ALIGNMENT : 0;
+  const held = heldChunks(plan);
+  const chunks = held.reduce((sum, { bytes }) => sum + bytes, 0) / ELEMENT_BYTES;
+  const gaps = joint ? held.length * ALIGNMENT : 0;
   const pieces = tiling.parts * tiling.wavefronts;
   const sum = (parts: readonly { bytes: number }[]): number => parts.reduce((total, { bytes }) => total + bytes, 0);
   const largest = Math.max(...tiling.chunks.map(({ elements }) => elements));
@@ -196,8 +215,7 @@ export interface DeviceMemory {
   readonly operands: readonly OperandBuffers[];
   /** `chunks[d][j]`, null where nothing of chunk j lands on d. */
   readonly chunks: readonly (readonly (Range | null)[])[];
-  /** Whether they are ranges of one buffer. */
-  readonly areJoint: boolean;
+  readonly reach: Reach;
   /** `landing[d][parity]`: what device d sends over its link. */
   readonly landing: readonly (readonly [Range, Range] | null)[];
   readonly gemmCounters: readonly Range[];
@@ -211,7 +229,7 @@ export interface DeviceMemory {
 }
 
 /** @param epilogue what the kernel's epilogue reads on a device */
-export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFacts, epilogue: (device: number) => OperandBuffers['epilogue']): DeviceMemory {
+export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFacts, reach: Reach, epilogue: (device: number) => OperandBuffers['epilogue']): DeviceMemory {
   const { devices } = spec;
   const { tiling } = plan;
   const ids = Array.from({ length: devices }, (_, d) => d);
@@ -221,14 +239,14 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
   const counters = ranges(arena, 'counters', [...ids.map((d) => `GEMM counters of device ${d}`), ...ids.map((d) => `near-memory counters of device ${d}`)].map((label) => ({ label, bytes: counterBytes })));
   const senders = ids.filter((d) => tiling.chunks.some((_, j) => routeOf(plan, d, j).whenComplete.kind === 'dma'));
   const [even, odd] = ['even', 'odd'].map((parity) => ranges(arena, `links, ${parity}`, senders.map((d) => ({ label: `link of device ${d}, ${parity}`, bytes: aligned(landing * ELEMENT_BYTES) }))));
-  const held = ids.flatMap((d) => tiling.chunks.flatMap(({ elements }, j) => (holds(plan, d, j) ? [{ d, j, label: `chunk ${j} on device ${d}`, bytes: elements * ELEMENT_BYTES }] : [])));
-  const inMemory = ranges(arena, 'chunks', held);
+  const held = heldChunks(plan);
+  const inMemory = ranges(arena, 'chunks', held, reach.joint);
   const chunks: (Range | null)[][] = ids.map(() => tiling.chunks.map(() => null));
   held.forEach(({ d, j }, at) => (chunks[d][j] = inMemory[at]));
   return {
     operands: ids.map((d) => ({ ...operandBuffers(arena, spec, text, d), epilogue: epilogue(d) })),
     chunks,
-    areJoint: buffersOf({ chunks, links: [] }).length === 1,
+    reach,
     landing: ids.map((d) => (senders.includes(d) ? [even[senders.indexOf(d)], odd[senders.indexOf(d)]] : null)),
     gemmCounters: counters.slice(0, devices),
     nmcCounters: counters.slice(devices),
@@ -239,22 +257,28 @@ export function allocate(arena: Arena, spec: Spec, plan: Plan, text: OperandFact
   };
 }
 
-/**
- * Ranges of one buffer, which is copied and bound at once, where devices are served together and it is not too large for that;
- * else each a buffer of its own, so that dispatches of several devices share none.
- */
-export function ranges(arena: Arena, label: string, wanted: readonly { readonly label: string; readonly bytes: number }[], joint = areTogether(arena.gpu)): Range[] {
-  const { maxBufferSize, maxStorageBufferBindingSize } = arena.gpu.limits;
-  const offsets: number[] = [];
-  let end = 0;
-  for (const { bytes } of wanted) {
-    offsets.push(end);
-    end += aligned(bytes);
-  }
+interface Wanted {
+  readonly label: string;
+  readonly bytes: number;
+}
+
+/** Whether these become ranges of one buffer, which is copied and bound at once: where devices are served together and it is not too large for that. */
+function fitOne(gpu: Gpu, wanted: readonly Wanted[]): boolean {
+  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.limits;
+  return areTogether(gpu) && wanted.reduce((end, { bytes }) => end + aligned(bytes), 0) <= Math.min(maxBufferSize, maxStorageBufferBindingSize);
+}
+
+/** @param joint ranges of one buffer; else each a buffer of its own, so that dispatches of several devices share none */
+export function ranges(arena: Arena, label: string, wanted: readonly Wanted[], joint = fitOne(arena.gpu, wanted)): Range[] {
   if (wanted.length === 0) return [];
-  if (!joint || end > Math.min(maxBufferSize, maxStorageBufferBindingSize)) return wanted.map(({ label: own, bytes }) => ({ buffer: arena.storage(own, bytes), offset: 0, size: bytes }));
-  const buffer = arena.storage(label, end);
-  return wanted.map(({ bytes }, at) => ({ buffer, offset: offsets[at], size: bytes }));
+  if (!joint) return wanted.map(({ label: own, bytes }) => ({ buffer: arena.storage(own, bytes), offset: 0, size: bytes }));
+  const buffer = arena.storage(label, wanted.reduce((end, { bytes }) => end + aligned(bytes), 0));
+  let end = 0;
+  return wanted.map(({ bytes }) => {
+    const offset = end;
+    end += aligned(bytes);
+    return { buffer, offset, size: bytes };
+  });
 }
 
 /** Chunk memory that must be there: a missing one is a Plan that was not checked. */

@@ -28,7 +28,7 @@ export interface PlanOrderInput {
   readonly spec: Spec;
   readonly plan: Plan;
   readonly gemms: Gemms;
-  readonly memory: Pick<DeviceMemory, 'operands' | 'areJoint'>;
+  readonly memory: Pick<DeviceMemory, 'operands' | 'reach'>;
   readonly log: EventLog;
   /** Rows of C out of which some are taken, with all that the tiles hold which they touch; null for all of C. */
   readonly among: Uint32Array | null;
@@ -148,7 +148,7 @@ export async function checkPlanOrder({ gpu, spec, plan, gemms, memory, log, amon
     const largest = Math.max(...tiling.chunks.map(({ elements }) => elements)) * 4;
     const counters = arena.storage('unused counters', tiling.parts * tiling.wavefronts * 4);
     // Joint where those of the run are: it must be the very same variants.
-    const [mine, ...beside] = ranges(arena, 'contribution and beside', Array.from({ length: widestDispatch(plan, gemms.maxSlots) }, (_, at) => ({ label: at === 0 ? 'contribution' : `beside ${at - 1}`, bytes: largest })), memory.areJoint);
+    const [mine, ...beside] = ranges(arena, 'contribution and beside', Array.from({ length: widestDispatch(plan, memory.reach.maxSlots) }, (_, at) => ({ label: at === 0 ? 'contribution' : `beside ${at - 1}`, bytes: largest })), memory.reach.joint);
     const different = new Map<number, Different>();
     for (const [j, chunk] of tiling.chunks.entries()) {
       if (chunk.elements === 0) continue;

@@ -24,7 +24,7 @@ import { probedFootprint } from './footprint.ts';
 import type { TimedGroup } from './frame.ts';
 import { runFused } from './fused.ts';
 import { checkNeeds, Gemms } from './gemms.ts';
-import { allocate, buffersOf, checkMemory, chunkMemory, estimateMemory, keepOwned, leastMemory, poison, probeMemory } from './memory.ts';
+import { allocate, buffersOf, checkMemory, chunkMemory, estimateMemory, keepOwned, leastMemory, poison, probeMemory, reachOf } from './memory.ts';
 import { fusedTime } from './measure.ts';
 import { measured, Stopwatch, withReport, type Note } from './measured.ts';
 import { projectionKernels } from './projection.ts';
@@ -76,11 +76,12 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     const faults = new Faults(spec, plan);
     const { choice, reason } = checkChoice(spec, plan.tiling.m, asked);
     notes.push({ path: 'check.mode', reason: `--check ${choice}: ${reason}` });
-    checkMemory(estimateMemory(spec, plan, baseline, gemms, choice), memoryLimit, spec);
+    const reach = reachOf(gemms, plan);
+    checkMemory(estimateMemory(spec, plan, baseline, { ...reach, text: gemms.text }, choice), memoryLimit, spec);
 
     if (choice === 'projection') await projectionKernels(gpu, spec);
     const clock = new Stopwatch(gpu);
-    const memory = allocate(arena, spec, plan, gemms.text, bindings);
+    const memory = allocate(arena, spec, plan, gemms.text, reach, bindings);
     for (const [device, buffers] of memory.operands.entries()) fill(device, buffers);
     poison(gpu, await gpu.kernel('fill', SHADERS.fill), buffersOf(memory));
     const after = await epilogue.after(gpu, arena);
@@ -102,7 +103,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     fail('LEDGER', unbalanced);
     if (totalOf(rows).storeBytes + totalOf(rows).linkBytes === 0) fail('NO_WORK', ['the run tracked no stores and moved no bytes']);
 
-    notes.push(...straddlingNotes(plan, spec.gemm.kTotal, gemms.maxSlots));
+    notes.push(...straddlingNotes(plan, spec.gemm.kTotal, reach.maxSlots));
     let { chunks } = memory;
     const owned = (chunk: number): Range => chunkMemory({ chunks }, ownerOf(plan, chunk), chunk);
     const release = (): void => {
@@ -124,7 +125,7 @@ export async function runSpec(gpu: Gpu, draft: SpecDraft, { baseline, check: ask
     const counts = fused.trackers.map((tracker) => tracker.counts);
     const sum = (key: keyof (typeof counts)[number]): number => counts.reduce((total, of) => total + of[key], 0);
     // Notes stand in the order in which the figures do.
-    const figures = measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, gemms.maxSlots), beside: { operandsMs, checkMs, reportMs: 0 }, notes });
+    const figures = measured({ gpu, isSerial, spec, plan, fused, plain, extraFlops: extraFlops(plan, spec.gemm.kTotal, reach.maxSlots), beside: { operandsMs, checkMs, reportMs: 0 }, notes });
     const replay = replayed({ plan, fused, plain, notes });
     const report: RunReport = {
       spec,

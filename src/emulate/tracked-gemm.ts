@@ -10,7 +10,7 @@ import type { Plan } from '../plan/plan.ts';
 import type { Spec } from '../spec/spec.ts';
 import { dispatchesOf, partOf, type Dispatch } from './dispatches.ts';
 import type { Gemms } from './gemms.ts';
-import type { DeviceMemory } from './memory.ts';
+import type { DeviceMemory, Reach } from './memory.ts';
 
 export type Muted = number | 'all' | undefined;
 
@@ -56,13 +56,12 @@ export class TrackedGemm {
     readonly arena: Arena,
     readonly plan: Plan,
     readonly gemms: Gemms,
-    /** Whether all chunk memories are ranges of one buffer. */
-    readonly areJoint: boolean,
+    readonly reach: Reach,
   ) {}
 
   /** Compiles every variant that the Plan's stages can need, for these muted workgroups. */
-  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, { areJoint }: Pick<DeviceMemory, 'areJoint'>, muted: Iterable<Muted>): Promise<TrackedGemm> {
-    const tracked = new TrackedGemm(gpu, arena, plan, gemms, areJoint);
+  static async create(gpu: Gpu, arena: Arena, spec: Spec, plan: Plan, gemms: Gemms, { reach }: Pick<DeviceMemory, 'reach'>, muted: Iterable<Muted>): Promise<TrackedGemm> {
+    const tracked = new TrackedGemm(gpu, arena, plan, gemms, reach);
     const shapes = new Map<string, Dispatch>();
     for (const stage of plan.stages.flat()) for (const dispatch of tracked.dispatches(stage.tiles)) shapes.set(`${dispatch.slots.length} ${dispatch.where}`, dispatch);
     for (const gemm of gemms.distinct) {
@@ -71,20 +70,20 @@ export class TrackedGemm {
       for (const { slots, where } of shapes.values())
         for (const op of ['store', 'mixed'] as const)
           for (const mute of new Set(muted))
-            variants.set(key(slots.length, op, where, mute), await gemm.tracked(spec.chunk, { slots: slots.length, joint: tracked.#joins(slots), op, where, ...(mute === undefined ? {} : { muted: mute }) }));
+            variants.set(key(slots.length, op, where, mute), await gemm.tracked(spec.chunk, { slots: slots.length, joint: reach.joint, op, where, ...(mute === undefined ? {} : { muted: mute }) }));
     }
     return tracked;
   }
 
   dispatches(tiles: readonly number[]): Dispatch[] {
-    return dispatchesOf(this.plan, tiles, this.gemms.maxSlots);
+    return dispatchesOf(this.plan, tiles, this.reach.maxSlots);
   }
 
   job(records: RecordBuffer, { device, split, dispatch, bits, op = opOf(bits), buffers: { operands, counters, memories }, muted }: JobInput): Job {
     const { slots: chunks, tiles, where } = dispatch;
     const gemm = this.gemms.of(device);
     const { kernel, entry, slots } = this.#variants.get(gemm)!.get(key(chunks.length, op, where, muted))!;
-    const joint = this.#joins(chunks);
+    const { joint } = this.reach;
     if (joint && memories.some(({ buffer }) => buffer !== memories[0].buffer)) throw bug('joint chunk memories lie in several buffers');
     const offset = records.align();
     tiles.forEach((tile, at) => {
@@ -109,11 +108,6 @@ export class TrackedGemm {
           ...(joint ? { tw_chunk0: memories[0].buffer } : Object.fromEntries(memories.map((memory, slot) => [`tw_chunk${slot}`, memory]))),
         }),
     };
-  }
-
-  /** One chunk's memory is bound by itself. */
-  #joins(slots: readonly number[]): boolean {
-    return this.areJoint && slots.length > 1;
   }
 
   #slotBuffer(chunks: readonly number[], layout: TrackedKernel['slots']): GPUBuffer {

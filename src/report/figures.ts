@@ -25,7 +25,7 @@ export const MEASURED_FIGURES: readonly Figure[] = [
   { name: 'interleaved', unit: 'ratio', definition: 'share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended' },
   { name: 'gpuBusy', unit: 'ratio', definition: 'GPU time of all dispatch groups over fusedMs' },
   { name: 'stageEfficiency', unit: 'ratio', definition: 'mean GEMM rate of a stage over that of the whole GEMM in one dispatch' },
-  { name: 'extraFlops', unit: 'count', definition: 'FLOPs of tiles run again because they touch more chunks than one dispatch binds' },
+  { name: 'extraFlops', unit: 'count', definition: 'FLOPs of tiles run again because they touch more chunks than one dispatch stores to' },
   { name: 'stages', unit: 'count', definition: 'GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K' },
   { name: 'tailLimited', unit: 'flag', definition: 'a stage has fewer than 16 workgroups per core: its last round leaves cores idle' },
   { name: 'counterWaits', unit: 'count', definition: 'times that the host had to wait for counters before it could encode an epoch' },

@@ -126,7 +126,7 @@ test('a kernel whose workgroups store everywhere is told what that costs; one wh
   // Only the first step's quarter is on time; with two chunks a dispatch, every workgroup runs a second time.
   expect(note!.reason).toContain('2 of 2 workgroups store to all of the 4 chunks');
   expect(note!.reason).toContain('75 % of the output is computed before the step of its chunk, so much of the staggering over 4 devices is lost');
-  expect(note!.reason).toContain(`2 run again for the chunks that do not fit into one dispatch (it binds 2): ${8 * 4 * 2 * 40} FLOP more, 100 % of the GEMM`);
+  expect(note!.reason).toContain(`2 run again for the chunks that do not fit into one dispatch (it stores to 2): ${8 * 4 * 2 * 40} FLOP more, 100 % of the GEMM`);
   expect(straddlingNotes(plan, 40, 4)[0]!.reason).toContain('none has to run again');
   const straddling = planFor({ m: 8, n: 4, devices: 4, algorithm: 'ring', chunk: 'rows', stageTiles: 1, triggerTiles: 1, tiles: { kind: 'grid', threadM: 3, threadN: 2, lanesX: 1, lanesY: 1, wavefront: 64 } });
   expect(straddling.tiling.tileParts.some((parts) => parts.length === 2)).toBe(true);

@@ -9,7 +9,7 @@ import { RecordBuffer } from '../../src/gpu/records.ts';
 import { measureTriggerCost } from '../../src/gpu/trigger-cost.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
 import { compareChunks } from '../../src/emulate/compare.ts';
-import { estimateMemory, poison, probeMemory } from '../../src/emulate/memory.ts';
+import { estimateMemory, poison, probeMemory, reachOf } from '../../src/emulate/memory.ts';
 import { probeSpec } from '../../src/emulate/footprint.ts';
 import { calibrate } from '../../src/tune/calibrate.ts';
 import { EpilogueValues } from '../../src/emulate/epilogue.ts';
@@ -324,11 +324,12 @@ const hooks = {
     const footprint = await probeSpec(await page.gpu(), draft);
     const spec = settled(draft, footprint);
     const gemms = new Gemms(gpu, new Arena(gpu), spec);
+    const plan = planOf(spec, footprint);
     const { report } = await runSpec(gpu, spec, { baseline, check, memoryLimit: 2 ** 30, isSerial: true });
     const { peak } = gpu.memory;
     gpu.device.destroy();
     if (report.failures.length > 0 && spec.faults.length === 0) throw new Error(report.failures[0]!.message);
-    return { peak, estimate: Math.max(probeMemory(spec, gemms.text).total, estimateMemory(spec, planOf(spec, footprint), baseline, gemms, check).total) };
+    return { peak, estimate: Math.max(probeMemory(spec, gemms.text).total, estimateMemory(spec, plan, baseline, { ...reachOf(gemms, plan), text: gemms.text }, check).total) };
   },
 
   /** Milliseconds of one plain run of the kernel, and of a probe of its footprint: GPU, readback and analysis, compiled before. */

@@ -2,7 +2,7 @@
 import { DeviceTracker } from '../../src/emulate/device-tracker.ts';
 import { Faults } from '../../src/emulate/faults.ts';
 import { Frame } from '../../src/emulate/frame.ts';
-import { allocate } from '../../src/emulate/memory.ts';
+import { allocate, reachOf } from '../../src/emulate/memory.ts';
 import { PLAIN_OPERANDS } from '../../src/emulate/operands.ts';
 import { Timetable } from '../../src/emulate/timetable.ts';
 import { Watch } from '../../src/emulate/watch.ts';
@@ -40,7 +40,7 @@ export async function trackerAlone(gpu: Gpu, arena: Arena, spec: Spec, seed: num
   const { tiling, devices } = plan;
   const random = randomOf(seed);
   const faults = new Faults(spec, plan);
-  const memory = allocate(arena, spec, plan, PLAIN_OPERANDS, () => ({}));
+  const memory = allocate(arena, spec, plan, PLAIN_OPERANDS, reachOf({ gpu, maxSlots: 1 }, plan), () => ({}));
   const chunks = Array.from({ length: devices }, (_, device) => plan.mapping.order[device].filter((chunk) => tiling.chunks[chunk].elements > 0 && routeOf(plan, device, chunk).whenComplete.kind === 'dma'));
   const row = chunks.flatMap((list, device) => list.map((chunk, at): Window => ({ device, chunk, list: at, open: true })));
   const windows = { width: Math.max(...chunks.map((list) => list.length)), after: Array.from({ length: epochs }, () => row), firstSent: new Map<number, number>() };

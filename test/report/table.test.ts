@@ -45,7 +45,7 @@ test('a right run', () => {
       interleaved        0.830  share of transfer + reduction bytes whose GPU work began before the last GEMM stage ended
       gpuBusy            0.990  GPU time of all dispatch groups over fusedMs
       stageEfficiency    0.970  mean GEMM rate of a stage over that of the whole GEMM in one dispatch
-      extraFlops             0  FLOPs of tiles run again because they touch more chunks than one dispatch binds
+      extraFlops             0  FLOPs of tiles run again because they touch more chunks than one dispatch stores to
       stages               256  GEMM stages of the fused run, all devices: a dispatch each, or one for each split of K
       tailLimited           no  a stage has fewer than 16 workgroups per core: its last round leaves cores idle
       counterWaits           0  times that the host had to wait for counters before it could encode an epoch

@@ -6,6 +6,7 @@
 // columns); 2 to any or to none of them, and then it is masked.
 // DENSE: chunks are whole rows that lie without gaps in the kernel's output, so that a place is an index less a constant.
 // MIXED: one bit per piece in the order table says whether it is stored or updated (C += value); else all are stored.
+// Of more than four slots that lie in order in one buffer, stores are counted in an array: it costs as much as four counters, whatever their number.
 // MUTED: a deliberate defect for tests, 1 workgroup TW_MUTED stores nothing, 2 none does.
 
 override TW_PITCH: u32 = 1u;      // elements from row to row of the kernel's output
@@ -60,6 +61,12 @@ var<private> tw_column$p: u32;
 var<private> tw_columns$p: u32;
 //@end
 var<private> tw_update$p: bool;
+//@end
+
+//@if WHERE == 1 && JOINT && SLOTS > 4
+//@repeat only 1
+var<private> tw_counts: array<u32, $(only + SLOTS)>;
+//@end
 //@end
 
 //@if MUTED
@@ -159,7 +166,7 @@ fn tw_store(index: u32, value: f32) {
   var gap = tw_gap0;
 //@end
   var update = tw_update0;
-//@if !JOINT
+//@if !JOINT || SLOTS > 4
   var slot = 0u;
 //@end
 //@repeat q SLOTS - 1
@@ -169,11 +176,11 @@ fn tw_store(index: u32, value: f32) {
   gap = select(gap, tw_gap$(q + 1), is$(q + 1));
 //@end
   update = select(update, tw_update$(q + 1), is$(q + 1));
-//@if JOINT
+//@if JOINT && SLOTS <= 4
   // Those behind it as well, which tw_end takes off.
   tw_landed$(q + 1) += select(0u, 1u, is$(q + 1));
 //@end
-//@if !JOINT
+//@if !JOINT || SLOTS > 4
   slot = select(slot, $(q + 1)u, is$(q + 1));
 //@end
 //@end
@@ -185,7 +192,12 @@ fn tw_store(index: u32, value: f32) {
 //@end
 //@if JOINT
   tw_put0(place, value, update);
+//@if SLOTS <= 4
   tw_landed0 += 1u;
+//@end
+//@if SLOTS > 4
+  tw_counts[slot] += 1u;
+//@end
 //@end
 //@if !JOINT
 //@repeat p SLOTS
@@ -220,9 +232,14 @@ fn tw_store(index: u32, value: f32) {
 
 // After the call of the kernel, so that its early returns lose nothing.
 fn tw_end(group: vec3u, lane: u32) {
-//@if WHERE == 1 && JOINT
+//@if WHERE == 1 && JOINT && SLOTS <= 4
 //@repeat p SLOTS - 1
   tw_landed$p -= tw_landed$(p + 1);
+//@end
+//@end
+//@if WHERE == 1 && JOINT && SLOTS > 4
+//@repeat p SLOTS
+  tw_landed$p = tw_counts[$(p)u];
 //@end
 //@end
 //@repeat p SLOTS

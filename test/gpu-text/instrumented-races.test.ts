@@ -1,6 +1,7 @@
 // GEMMs as instrumented, on a CPU interpreter that sees races: memories and counters must be right. Also seen red: the same
 // text with one defect must be caught.
 import { describe, expect, test } from 'vitest';
+import { TilewireError } from '../../src/errors.ts';
 import type { Chunk } from '../../src/plan/tiling.ts';
 import { instrument, INSTRUMENTED_ENTRY } from '../../src/gpu/instrument.ts';
 import { SHADERS } from '../../src/gpu/shaders.ts';
@@ -30,6 +31,11 @@ const ORDERED = { rows: [CHUNKS.rows[0], { row: 3, rows: 4, column: 0, columns: 
 const THREE = {
   rows: [CHUNKS.rows[0], { row: 3, rows: 2, column: 0, columns: 10 }, { row: 5, rows: 2, column: 0, columns: 10 }],
   columns: [CHUNKS.columns[0], { row: 0, rows: 7, column: 3, columns: 4 }, { row: 0, rows: 7, column: 7, columns: 3 }],
+} as const;
+/** So many that stores are counted in another way where memories are joint. */
+const MANY = {
+  rows: [0, 1, 2, 3, 4].map((row) => ({ row, rows: row === 4 ? 3 : 1, column: 0, columns: 10 })),
+  columns: [0, 1, 3, 4, 5, 7].map((column, at, all) => ({ row: 0, rows: 7, column, columns: (all[at + 1] ?? 10) - column })),
 } as const;
 /** Two that hold whole tiles. */
 const WHOLE: Readonly<Record<Cut, Rectangle>> = { rows: { row: 0, rows: 4, column: 0, columns: 10 }, columns: { row: 0, rows: 7, column: 0, columns: 8 }, 'columns of a batch': { row: 0, rows: 4, column: 4, columns: 4 } };
@@ -69,6 +75,10 @@ function lowerPrivate(code: string, lanes: number): string {
     text = text.replace(declaration!, '').replace(new RegExp(`\\b${name}\\b`, 'g'), `${name}[lane]`).replace('struct TwEntry', `var<workgroup> ${name}: array<u32, ${lanes}>;\nstruct TwEntry`);
     resets.push(`${name}[lane] = 0u;`);
   }
+  for (const [declaration, name, length] of code.matchAll(/var<private> (tw_\w+): array<u32, (\d+)>;/g)) {
+    text = text.replace(declaration!, '').replaceAll(`${name}[`, `${name}[${length}u * lane + `).replace('struct TwEntry', `var<workgroup> ${name}: array<u32, ${Number(length) * lanes}>;\nstruct TwEntry`);
+    for (let at = 0; at < Number(length); at++) resets.push(`${name}[${length}u * lane + ${at}u] = 0u;`);
+  }
   return text
     .replace('fn tw_store(', 'fn tw_store(lane: u32, ')
     .replaceAll(/(?<!fn )tw_store\(/g, 'tw_store(lane, ')
@@ -102,7 +112,7 @@ function tracked({ name, cut, op, where, chunks, order, muted, joint = false }: 
   const whole = Float32Array.from({ length: begin[0]! + sizes[0]! + GAP }, (_, at) => 1000 + at);
   const memories = sizes.map((size, slot) => (joint ? whole.subarray(begin[slot]!, begin[slot]! + size) : Float32Array.from({ length: size }, (_, at) => 1000 * (slot + 1) + at)));
   const gaps = (): number[] => [...whole].filter((_, at) => !joint || begin.every((from, slot) => at < from || at >= from + sizes[slot]!));
-  const counters = new Uint32Array(64).fill(7);
+  const counters = new Uint32Array(256).fill(7);
   const expected = { memories: memories.map((memory) => [...memory]), gaps: gaps(), counters: [...counters] };
   const exact = product(SHAPE, a, b);
   for (const { workgroup, slots } of order) {
@@ -148,6 +158,7 @@ const DISPATCHES = (['rows', 'columns', 'columns of a batch'] as const).flatMap(
       : [
           { cut, op, where: 'ordered' as const, chunks: ORDERED[cut], order: orderOf(cut === 'rows' ? [3, 0, 5] : [3, 0], 2) },
           { cut, op, where: 'ordered' as const, chunks: THREE[cut], order: orderOf([4, 2, 0], 3) },
+          { cut, op, where: 'ordered' as const, chunks: MANY[cut], order: orderOf([0, 5, 2], MANY[cut].length) },
         ]),
   ]),
 ).flatMap((dispatch) => [{ ...dispatch, joint: false }, { ...dispatch, joint: true }]);
@@ -187,12 +198,17 @@ describe('instrumented, red', () => {
     expect(actual[what]).not.toEqual(expected[what]);
   });
 
-  // A place behind the end of the chunk is more than the interpreter takes.
-  const isWrong = (dispatch: Dispatched, source: string): void =>
-    expect(() => {
+  // A place behind the end of the chunk is more than the interpreter takes. The text itself must be one that it reads.
+  const isWrong = (dispatch: Dispatched, source: string): void => {
+    let outcome: unknown = 'right';
+    try {
       const { actual, expected } = tracked(dispatch, source);
       expect(actual).toEqual(expected);
-    }).toThrow();
+    } catch (error) {
+      outcome = error instanceof TilewireError ? error.message : 'wrong';
+    }
+    expect(outcome).toBe('wrong');
+  };
 
   test.each([
     ['a guard that knows no rows', 'row - tw_row$p < tw_rows$p && ', ''],
@@ -222,6 +238,12 @@ describe('instrumented, red', () => {
     ['a store where there is an update', 'select(value, sum, update)', 'value'],
     ['an update where there is a store', 'select(value, sum, update)', 'sum'],
   ] as const)('in one buffer: %s', (_, from, to) => isWrong({ name: 'gemm-register', cut: 'columns', op: 'mixed', where: 'ordered', chunks: THREE.columns, order: orderOf([4, 2, 0], 3), joint: true }, broken(SHADERS.outputSpace, from, to)));
+
+  test.each([
+    ['a slot that stays the first', 'slot = select(slot, $(q + 1)u, is$(q + 1));', ''],
+    ['a count that misses stores', 'tw_counts[slot] += 1u;', 'tw_counts[slot] = 1u;'],
+    ['counts of the next chunk', 'tw_landed$p = tw_counts[$(p)u];', 'tw_landed$p = tw_counts[$(SLOTS - 1 - p)u];'],
+  ] as const)('many in one buffer: %s', (_, from, to) => isWrong({ name: 'gemm-register', cut: 'columns', op: 'mixed', where: 'ordered', chunks: MANY.columns, order: orderOf([0, 5, 2], MANY.columns.length), joint: true }, broken(SHADERS.outputSpace, from, to)));
 
   test('whole rows: a guard that takes a row for an element', () => {
     const dispatch: Dispatched = { name: 'gemm-register', cut: 'rows', op: 'mixed', where: 'masked', chunks: CHUNKS.rows, order: orderOf([2, 0, 1], 2) };

@@ -25,11 +25,11 @@ export const depthOf = ({ gemm: { kTotal }, devices }: { readonly gemm: { readon
 
 /** Stages of a step that are aimed at: enough that a transfer can follow its tiles into later stages, few enough to keep them large. */
 const STAGES_PER_STEP = 4;
-/** Stages of a whole run, of which each device has as many steps as there are devices. A stage is a dispatch and a pass, tens of microseconds on any adapter, however little it computes. */
+/** Stages of a whole run: of all devices, in all steps. A stage is a dispatch and a pass, tens of microseconds on any adapter, however little it computes. */
 const MOST_STAGES = 4096;
 
-/** Stages that a step has by default, at most. */
-export const stagesPerStep = (devices: number): number => Math.max(1, Math.min(STAGES_PER_STEP, Math.floor(MOST_STAGES / devices ** 2)));
+/** Stages that a step has by default, at most. @param steps in which a device has tiles: fewer than there are devices where each tile reaches over several chunks */
+export const stagesPerStep = (devices: number, steps = devices): number => Math.max(1, Math.min(STAGES_PER_STEP, Math.floor(MOST_STAGES / (devices * steps))));
 
 /** Workgroups per dimension of one dispatch that every WebGPU adapter takes, and so the largest stage. */
 export const MAX_STAGE_TILES = 65535;
@@ -37,9 +37,10 @@ export const MAX_STAGE_TILES = 65535;
 /**
  * Tiles per stage by default, where the largest chunk has `tiles`: as few as make no more stages than are aimed at, or one more, for an
  * even number, where that makes no fewer: on two cores, or four, fewer of them then wait for an odd one at the end of each stage.
+ * @param steps as of `stagesPerStep`
  */
-export function defaultStageTiles(tiles: number, devices: number): number {
-  const least = Math.max(1, Math.ceil(tiles / stagesPerStep(devices)));
+export function defaultStageTiles(tiles: number, devices: number, steps = devices): number {
+  const least = Math.max(1, Math.ceil(tiles / stagesPerStep(devices, steps)));
   const even = least + (least % 2);
   return Math.min(MAX_STAGE_TILES, even <= tiles && Math.ceil(tiles / even) === Math.ceil(tiles / least) ? even : least);
 }

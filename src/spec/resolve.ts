@@ -356,7 +356,8 @@ function operandsOf({ operands, trained, files, foreign }: SpecRequest, kTotal: 
 function stageTilesFor({ m, n }: GemmShape, tile: Tile, axis: ChunkAxis, chunks: readonly number[]): number {
   const largest = Math.max(...chunks);
   const tiles = axis === 'rows' ? Math.ceil(largest / tile.m) * Math.ceil(n / tile.n) : Math.ceil(m / tile.m) * Math.ceil(largest / tile.n);
-  return defaultStageTiles(tiles, chunks.length);
+  const bands = axis === 'rows' ? Math.ceil(m / tile.m) : Math.ceil(n / tile.n);
+  return defaultStageTiles(tiles, chunks.length, Math.min(bands, chunks.length));
 }
 
 /** JSON path of a Spec → the flag that sets it, where the two differ. */

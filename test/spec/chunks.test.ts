@@ -47,6 +47,12 @@ test.each([
   expect(defaultStageTiles(tiles, 8)).toBe(stage);
 });
 
+test('of 64 devices a step is one stage, where it has tiles of its own; tiles over 16 chunks each make 4 steps, of four stages', () => {
+  expect(defaultStageTiles(56, 64)).toBe(56);
+  expect(defaultStageTiles(56, 64, 4)).toBe(14);
+  expect(defaultStageTiles(56, 64, 30)).toBe(28);
+});
+
 test('even stages are no fewer than odd ones, four at most, fewer on many devices', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 64 }), (tiles, devices) => {

@@ -60,9 +60,19 @@ export async function drawnRuns<T>(job: FusedJob, choice: BuiltIn, plainChoices:
             await prepared.run({ mode, stages: Math.min(2, stages) });
             wholes.get(mode)!.push(await timedWhole(prepared, { mode }));
           } else if (at === 0) await prepared.run({ mode, stages });
-          const run = await pairedRun(prepared, { mode, stages, plain, clock, units: steps, share: 1, phase: (draw % 2) as 0 | 1 });
-          // As of a whole run.
-          runs.get(mode)!.push({ ...run, idleMs: (run.idleMs * job.devices) / steps });
+          const all: PairedRun[] = [];
+          // Where tiles over many chunks make few steps, and so few units, again.
+          for (let again = 0; again === 0 || again < Math.round(steps / all[0].pairs.length); again++)
+            all.push(await pairedRun(prepared, { mode, stages, plain, clock, units: steps, share: 1, phase: ((draw + again) % 2) as 0 | 1 }));
+          const sum = (of: (run: PairedRun) => number): number => all.reduce((total, run) => total + of(run), 0);
+          runs.get(mode)!.push({
+            pairs: all.flatMap(({ pairs }) => pairs),
+            control: all.flatMap(({ control }) => control),
+            // As of a whole run.
+            idleMs: (sum(({ idleMs }) => idleMs) * prepared.epochs) / stages / all.length,
+            watchMs: sum(({ watchMs }) => watchMs),
+            triggers: sum(({ triggers }) => triggers),
+          });
         }
       }),
     );

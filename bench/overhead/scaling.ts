@@ -8,6 +8,7 @@ import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
 import { drawnRuns, spreadOfDraws, withPrepared } from './drawn.ts';
+import { onFreshDevice } from './fresh.ts';
 import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
 import { pairedRun, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
@@ -27,6 +28,8 @@ export interface ScalingJob extends FusedJob {
   readonly hardDeadline: number;
   /** Fused kernels and tiles to be compared at most. */
   readonly candidates: number;
+  /** Devices on which those that are ahead are compared, at most. */
+  readonly looks: number;
 }
 
 /** Units of a run at most: where there are fewer devices, parts of a step. */
@@ -35,6 +38,8 @@ const MOST_UNITS = 64;
 const LANES = 4;
 /** Units by which tiles are compared. */
 const FEW = 5;
+/** Up to so much slower than the best, a tile gets another look, on a device that compiles anew: compilations of one text differ by that. */
+const EQUAL = 1.06;
 /** Steps of a run on each of several devices. */
 const STEPS_OF_A_DRAW = 34;
 
@@ -51,18 +56,18 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
   const leastMs = 1.15 * fastest.ms * job.devices * 4;
   if (Date.now() + leastMs > job.hardDeadline) throw new TilewireError('TIMEOUT', 'no time for a run and its pairs', { actual: `${(leastMs / 1000).toFixed(0)} s`, limit: `${((job.hardDeadline - Date.now()) / 1000).toFixed(0)} s`, fix: 'give --minutes N, or --only scaling' });
   const wanted = await fusedCandidates(gpu, job, [fastest.choice, ...plainChoices], job.candidates);
-  const candidates: { name: string; ratio: number; straddling: number; choice: BuiltIn }[] = [];
-  for (const choice of wanted) {
-    if (candidates.length > 0 && (Date.now() - started > 0.45 * budget || Date.now() + leastMs > job.hardDeadline)) break;
-    const { run, straddling } = await withPrepared(gpu, job, choice, [fastest.choice], async (prepared, plain, clock) => {
-      const epochs = Math.max(FEW, Math.ceil((FEW * prepared.epochs) / MOST_UNITS));
-      const stages = Math.min(prepared.epochs, epochs);
-      const units = Math.min(FEW, stages);
-      return { run: await pairedRun(prepared, { mode: 'host', stages, plain, clock, units, share: (job.devices * stages) / prepared.epochs / units, phase: 0 }), straddling: straddlingOf(prepared) };
-    });
-    candidates.push({ name: nameOf(choice), ratio: leastOverLeast(run), straddling: straddling.tiles / straddling.of, choice });
-  }
-  const [best] = candidates.toSorted((one, other) => one.ratio - other.ratio);
+  const looks = new Map<string, { readonly choice: BuiltIn; readonly ratios: number[]; readonly straddling: number }>();
+  const isTimeLeft = (): boolean => Date.now() - started < 0.5 * budget && Date.now() + leastMs < job.hardDeadline;
+  for (let look = 0; look < job.looks; look++)
+    for (const choice of wanted) {
+      if (looks.size > 0 && !isTimeLeft()) break;
+      const name = nameOf(choice);
+      if (look > 0 && !(median(looks.get(name)?.ratios ?? [Infinity]) < EQUAL * ranked(looks)[0].ratio)) continue;
+      const { ratio, straddling } = await firstSteps(job, choice, fastest.choice);
+      looks.set(name, { choice, straddling, ratios: [...(looks.get(name)?.ratios ?? []), ratio] });
+    }
+  const candidates = ranked(looks);
+  const best = looks.get(candidates[0].name)!;
   const { whole, runs, units, areSteps, straddling, control } = await measured(gpu, job, best.choice, fastest.choice);
   const pairs = runs.flatMap((run) => run.pairs);
   const over = (kernel: number) => ({ unit, plainMs }: Pair): number => unit.ms / plainMs[kernel];
@@ -87,12 +92,30 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
     drainMs: whole.drainMs,
     wholeMs: whole.wallMs,
     straddling,
-    candidates: candidates.map(({ name, ratio: of, straddling: share }) => ({ name, ratio: of, straddling: share })),
+    candidates,
     hostMicrosecondsPerTrigger: perTrigger(runs),
   };
   say(`${job.devices} devices, chunks by ${job.chunk}: ${row.fused}, ${row.own.median.toFixed(3)} of its own plain parts, ${row.best.median.toFixed(3)} of the best tile's, ${row.pairs} pairs${row.draws === null ? '' : ` on ${row.draws.length} devices`} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
   return row;
 }
+
+/** Fused over plain parts, lowest first: of each the median of its looks. */
+function ranked(looks: ReadonlyMap<string, { readonly ratios: readonly number[]; readonly straddling: number }>): ScalingRow['candidates'] {
+  return [...looks].map(([name, { ratios, straddling }]) => ({ name, ratio: median(ratios), straddling })).toSorted((one, other) => one.ratio - other.ratio);
+}
+
+/** A run cut off after its first steps, on a GPU device of its own, against the plain parts by `reference`. */
+const firstSteps = (job: ScalingJob, choice: BuiltIn, reference: BuiltIn): Promise<{ ratio: number; straddling: number }> =>
+  onFreshDevice((gpu) =>
+    withPrepared(gpu, job, choice, [reference], async (prepared, plain, clock) => {
+      const epochs = Math.max(FEW, Math.ceil((FEW * prepared.epochs) / MOST_UNITS));
+      const stages = Math.min(prepared.epochs, epochs);
+      const units = Math.min(FEW, stages);
+      const run = await pairedRun(prepared, { mode: 'host', stages, plain, clock, units, share: (job.devices * stages) / prepared.epochs / units, phase: 0 });
+      const { tiles, of } = straddlingOf(prepared);
+      return { ratio: leastOverLeast(run), straddling: tiles / of };
+    }),
+  );
 
 interface Measured {
   readonly whole: WholeRun;
@@ -150,24 +173,23 @@ export async function stagesRow(gpu: Gpu, job: FusedJob, choice: BuiltIn, refere
   });
 }
 
-/** What is worth being tried fused: what `run` would take, what is fastest plain, and tiles that divide the chunks or reach over few of them. */
+/** What is worth being tried fused: what is fastest plain and that at half its height, tiles no wider than a chunk, what `run` would take. */
 async function fusedCandidates(gpu: Gpu, job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
   const { kernel } = await resolveSpec(job, await traitsOf(gpu));
-  const names = new Map<string, BuiltIn>();
-  for (const choice of [...acrossTwo(job, fast[0]), kernel, ...fast]) names.set(nameOf(choice), choice);
-  // The defaults of the kernel that is fastest, for either way of cutting.
-  for (const list of await candidatesFor(job, job.devices)) for (const choice of list.slice(0, 3)) if (choice.name === fast[0].name) names.set(nameOf(choice), choice);
-  return [...names.values()].slice(0, most);
+  const [fastest, ...others] = fast;
+  const all = [fastest, withSides(fastest, { m: fastest.tile.m / 2 }), ...acrossTwo(job, fastest), kernel, ...others].filter(({ name, tile }) => kernelNamed(name)!.tileProblem(tile) === undefined);
+  return [...new Map(all.map((choice) => [nameOf(choice), choice])).values()].slice(0, most);
 }
 
-/** As deep as the fastest tile and no wider than a chunk, so that none reaches over more than two: as high as it is, four times as high, and half as high. */
+const withSides = (choice: BuiltIn, sides: Partial<BuiltIn['tile']>): BuiltIn => ({ ...choice, tile: { ...choice.tile, ...sides } });
+
+/** As deep as the fastest tile and no wider than a chunk, so that none reaches over more than two: as high as it is, and four times as high. */
 function acrossTwo({ m, n, devices, chunk }: FusedJob, fastest: BuiltIn): BuiltIn[] {
   const least = Math.min(...chunkSizes(chunk === 'rows' ? m : n, devices).filter((size) => size > 0));
   const [along, across] = chunk === 'rows' ? (['m', 'n'] as const) : (['n', 'm'] as const);
   const width = Math.floor(least / LANES) * LANES;
   if (width === 0 || width >= fastest.tile[along]) return [];
-  const tiles = [1, 1 / 4, 2].map((part) => ({ ...fastest.tile, [along]: width, [across]: fastest.tile[across] / part }));
-  return tiles.filter((tile) => tile[across] <= (chunk === 'rows' ? n : m) && kernelNamed(fastest.name)!.tileProblem(tile) === undefined).map((tile) => ({ ...fastest, tile }));
+  return [1, 4].map((times) => withSides(fastest, { [along]: width, [across]: times * fastest.tile[across] })).filter(({ tile }) => tile[across] <= (chunk === 'rows' ? n : m));
 }
 
 function straddlingOf({ plan, spec, memory }: Prepared): Straddling {

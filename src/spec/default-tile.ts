@@ -12,10 +12,11 @@ const RAGGED_END = 1.5;
 /** How much slower a tile that divides the chunks may be and still be taken: straddling tiles trigger late. */
 const WORTH_DIVIDING = 2;
 
-/** Of the sides of a tile: multiples of `unit`, at most `largest`. */
+/** Of the sides of a tile: multiples of `unit`, at most `largest`; and by how much of its time a tile is slower for each chunk more that it touches. */
 export interface Sides {
   readonly unit: number;
   readonly largest: Side;
+  readonly straddling: number;
 }
 
 /**
@@ -33,7 +34,7 @@ export function defaultTile({ m, n }: GemmShape, chunkAxis: ChunkAxis, chunkSize
     const divides = chunks.length === 1 || chunks.every((size) => size % (chunkAxis === 'rows' ? tile.m : tile.n) === 0);
     // Of two that are alike, the squarer one reads less.
     const shape = 1 + 0.001 * Math.abs(Math.log2(tile.m / tile.n));
-    return cost * beyondEdge(m, tile.m) * beyondEdge(n, tile.n) * straddling(tile.m, rows) * straddling(tile.n, columns) * (1 + Math.min(1, RAGGED_END / stageTiles)) * (divides ? 1 : WORTH_DIVIDING) * shape;
+    return cost * beyondEdge(m, tile.m) * beyondEdge(n, tile.n) * (1 + sides.straddling * (touched(tile.m, rows) * touched(tile.n, columns) - 1)) * (1 + Math.min(1, RAGGED_END / stageTiles)) * (divides ? 1 : WORTH_DIVIDING) * shape;
   }
 
   const tiles = candidateSides(m, rows, sides.unit, sides.largest.m).flatMap((tileM) => candidateSides(n, columns, sides.unit, sides.largest.n).map((tileN) => ({ m: tileM, n: tileN, score: score({ m: tileM, n: tileN }) })));
@@ -64,14 +65,13 @@ function beyondEdge(length: number, tile: number): number {
   return (Math.ceil(length / tile) * tile) / length;
 }
 
-/** What tiles that touch several chunks cost: they are dispatched apart, and their stores go through a branch. */
-function straddling(tile: number, chunks: readonly number[]): number {
+/** Chunks that a tile touches, of all tiles in the mean. */
+function touched(tile: number, chunks: readonly number[]): number {
   let start = 0;
-  let touched = 0;
+  let sum = 0;
   for (const size of chunks) {
-    touched += Math.floor((start + size - 1) / tile) - Math.floor(start / tile) + 1;
+    sum += Math.floor((start + size - 1) / tile) - Math.floor(start / tile) + 1;
     start += size;
   }
-  const tiles = Math.ceil(start / tile);
-  return 1 + 0.4 * (touched / tiles - 1);
+  return sum / Math.ceil(start / tile);
 }

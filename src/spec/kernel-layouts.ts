@@ -45,7 +45,14 @@ export interface Family {
   readonly unit: number;
   /** Longest sides of a default tile. */
   readonly largest: { readonly m: number; readonly n: number };
+  /** How much slower a tile is for each chunk more that it touches, as a share of its time. */
+  readonly straddling: number;
 }
+
+/** Where each chunk is a buffer of its own: such tiles are dispatched apart, and their stores go through a branch. */
+const STRADDLING = 0.4;
+/** Where all are ranges of one, as on software adapters: measured at 64 × 64 over 16 chunks at k = 266, 0.13 in all. */
+const STRADDLING_TOGETHER = 0.01;
 
 // ── An invocation owns one rectangle ─────────────────────────────────────────────────────────────────────────────
 
@@ -58,6 +65,7 @@ const MAX_THREAD_ELEMENTS = 64;
 export const RECTANGLES: Family = {
   unit: 1,
   largest: { m: 64, n: 64 },
+  straddling: STRADDLING,
   needs: `at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements whose sides divide the tile's and are at most ${MAX_THREAD}`,
   layouts: ({ m, n }) =>
     divisors(m, MAX_THREAD).flatMap((threadM) =>
@@ -101,6 +109,7 @@ const MAX_QUAD_TEXT = 10_000;
 export const QUADS: Family = {
   unit: 4,
   largest: { m: 128, n: 128 },
+  straddling: STRADDLING_TOGETHER,
   needs: `sides that are multiples of 4, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup / 4} quads of at most ${4 * MAX_QUAD_ROWS} rows and ${4 * MAX_QUAD_COLUMNS} columns`,
   layouts: ({ m, n, k }) =>
     m % 4 !== 0 || n % 4 !== 0
@@ -144,6 +153,7 @@ const MOST_STAGED = 32;
 export const VECTORS: Family = {
   unit: 4,
   largest: { m: 128, n: 128 },
+  straddling: STRADDLING,
   needs: `multiples of 4 throughout, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations, each a rectangle of at most ${MAX_THREAD_ELEMENTS} elements with sides of 4, 8 or 16, so many that none loads more than 32 elements of a slab`,
   layouts: (tile) => (tile.k % 4 !== 0 ? [] : RECTANGLES.layouts(tile).filter(({ constants: { THREAD_M, THREAD_N, LANES_X, LANES_Y } }) => THREAD_M % 4 === 0 && THREAD_N % 4 === 0 && ((tile.m + tile.n) * tile.k) / (LANES_X * LANES_Y) <= MOST_STAGED).map((layout) => ({ ...layout, cost: vectorCost(layout) }))),
 };
@@ -163,6 +173,7 @@ const MOST_SKINNY_ROWS = 16;
 export const SKINNY: Family = {
   unit: 1,
   largest: { m: MOST_SKINNY_ROWS, n: 128 },
+  straddling: STRADDLING,
   needs: `at most ${MOST_SKINNY_ROWS} rows, a k of ${SKINNY_STEP} times the invocations that share it, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup} invocations with at most ${MAX_THREAD} columns each`,
   layouts: ({ m, n, k }) => {
     const lanesY = k / SKINNY_STEP;
@@ -195,6 +206,7 @@ const MOST_MATRICES = 4;
 export const MATRICES: Family = {
   unit: MATRIX,
   largest: { m: 128, n: 128 },
+  straddling: STRADDLING,
   needs: `multiples of ${MATRIX} throughout, and at most ${BASE_LIMITS.maxComputeInvocationsPerWorkgroup / SUBGROUP} subgroups of at most ${MOST_MATRICES} x ${MOST_MATRICES} matrices of ${MATRIX} x ${MATRIX}`,
   layouts: ({ m, n, k }) =>
     [m, n, k].some((length) => length % MATRIX !== 0)

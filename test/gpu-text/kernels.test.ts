@@ -176,6 +176,13 @@ describe.each(KERNELS)('$name', (kernel) => {
   });
 });
 
+test('chunks too narrow for a good tile: quads, which touch several chunks at little cost, take a wide one all the same; rectangles do not', () => {
+  const sizes = chunkSizes(4256, 64);
+  const tileOf = (name: string) => kernelNamed(name)!.tileFor({ m: 256, n: 4256, k: 266 }, 'columns', sizes);
+  expect(tileOf('gemm-quad').n).toBe(64);
+  expect(tileOf('gemm-register').n).toBeLessThan(64);
+});
+
 test('slabs must fit in workgroup memory', () => {
   const kernel = kernelNamed('gemm-workgroup')!;
   expect(kernel.tileProblem({ m: 64, n: 64, k: 32 })).toBeUndefined();

@@ -76,27 +76,27 @@ gpuTest('fused over plain parts: the steps of whole runs, each with its plain pa
 gpuTest('scaling: chunks that tiles straddle, and a tile chosen by its fused time', async (page) => {
   await withBench(page);
   const plain = valueOf(await page.evaluate((of, until) => window.tilewireOverhead.rank(of, until), job, Date.now()));
-  const row = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, devices: 8, chunk: 'rows' as const, pairs: 1, draws: 1, candidates: 2, deadline: soon(), hardDeadline: soon() }, plain.slice(0, 1)));
+  const row = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, devices: 8, chunk: 'rows' as const, pairs: 1, draws: 1, candidates: 2, looks: 2, deadline: soon(), hardDeadline: soon() }, plain.slice(0, 1)));
   expect(row).toMatchObject({ devices: 8, chunk: 'rows' });
   expect(row.tile).toMatch(/^\d+x\d+x\d+$/);
   expect(row.pairs).toBe(row.units);
   expect(row.candidates.length).toBeGreaterThan(0);
   expect(row.own.median).toBeGreaterThan(0);
-  const drawn = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, devices: 8, chunk: 'rows' as const, pairs: 1, draws: 3, candidates: 1, deadline: soon(), hardDeadline: soon() }, plain.slice(0, 1)));
+  const drawn = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, devices: 8, chunk: 'rows' as const, pairs: 1, draws: 3, candidates: 1, looks: 1, deadline: soon(), hardDeadline: soon() }, plain.slice(0, 1)));
   expect(row.draws).toBe(null);
   expect(drawn.draws).toHaveLength(3);
   // Fewer devices than the steps that are looked at.
   expect(drawn).toMatchObject({ pairs: 3 * 8, units: 8 });
   expect(drawn.own.lower).toBeLessThanOrEqual(drawn.own.upper);
   // Where the fused run takes the fastest plain tile, both are held against the same plain parts.
-  const alone = { ...job, pairs: 1, draws: 1, candidates: 1, deadline: soon(), hardDeadline: soon() };
+  const alone = { ...job, pairs: 1, draws: 1, candidates: 1, looks: 1, deadline: soon(), hardDeadline: soon() };
   const first = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), alone, plain.slice(0, 1)));
   const [m, n, k] = first.tile.split('x').map(Number) as [number, number, number];
   const same = { ...plain[0]!, name: first.fused.split(' ')[0]!, tile: { m, n, k } };
   const both = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), alone, [same]));
   expect(both).toMatchObject({ fused: first.fused, plainBest: first.fused });
   expect(both.best).toEqual(both.own);
-  const late = await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, pairs: 1, draws: 1, candidates: 2, deadline: soon(), hardDeadline: Date.now() }, plain.slice(0, 1));
+  const late = await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, pairs: 1, draws: 1, candidates: 2, looks: 1, deadline: soon(), hardDeadline: Date.now() }, plain.slice(0, 1));
   expect(late).toMatchObject({ ok: false, error: { code: 'TIMEOUT' } });
   const stages = valueOf(await page.evaluate((of, choice) => window.tilewireOverhead.stages(of, choice, 2), job, plain[0]));
   expect(stages.ratio.pairs).toBe(4);

@@ -4,13 +4,13 @@ import { bug } from '../../src/errors.ts';
 import { runSpec } from '../../src/emulate/run.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import type { Spec } from '../../src/spec/spec.ts';
 import type { RunReport } from '../../src/verify/run-report.ts';
 import { candidatesFor, nameOf, type BuiltIn } from './candidates.ts';
 import { drawnRuns, spreadOfDraws, withPrepared } from './drawn.ts';
 import { onFreshDevice } from './fresh.ts';
+import { likelyFused } from './likely.ts';
 import { pairedRun, type FusedJob, type Pair, type PairedRun } from './paired.ts';
 import type { PlainParts, Work } from './parts.ts';
 import { MODES, type Prepared } from './prepared.ts';
@@ -145,12 +145,8 @@ export function perTrigger(runs: readonly PairedRun[]): number | null {
 async function fusedChoice(gpu: Gpu, job: FusedJob, ranked: readonly Ranked[], isTimeLeft: () => boolean, say: Say): Promise<{ choice: BuiltIn; candidates: FusedResult['candidates'] }> {
   const { kernel } = await resolveSpec(job, await traitsOf(gpu));
   const [{ choice: fastest }] = ranked;
-  // Those that leave few cores idle at the end of a stage first: it costs a large tile more than it is ahead of a smaller one. So each
-  // at half its height is worth a try as well, of which a stage has twice as many.
-  const halved = ranked.map(({ choice, ms }) => ({ choice: { ...choice, tile: { ...choice.tile, m: choice.tile.m / 2 } }, ms })).filter(({ choice: { name, tile } }) => kernelNamed(name)!.tileProblem(tile) === undefined);
-  const distinct = new Map([...halved, ...ranked].map((one) => [nameOf(one.choice), one]));
-  const likely = await Promise.all([...distinct.values()].map(async ({ choice, ms }) => ({ choice, ms: ms * idleCores(await resolveSpec({ ...job, kernelName: choice.name, tile: choice.tile })) })));
-  const all = new Map([...likely.toSorted((one, other) => one.ms - other.ms).slice(0, 3).map(({ choice }) => choice), kernel].map((one) => [nameOf(one), one]));
+  const likely = await likelyFused(job, ranked, navigator.hardwareConcurrency);
+  const all = new Map([...likely.slice(0, 3), kernel].map((one) => [nameOf(one), one]));
   const looks = new Map<string, ReturnType<typeof leasts>[]>();
   const ratios = (): { readonly name: string; readonly ratio: number }[] => {
     // One device's plain parts would lend its luck to all that was measured beside them.
@@ -166,15 +162,6 @@ async function fusedChoice(gpu: Gpu, job: FusedJob, ranked: readonly Ranked[], i
     }
   const candidates = ratios();
   return { choice: all.get(candidates[0].name)!, candidates };
-}
-
-/** Rounds of the cores' workgroups in the stages of the first chunk, over what there would be if the last round of each stage were full. */
-function idleCores({ gemm: { m, n }, chunk, devices, kernel, stageTiles }: Spec & { kernel: BuiltIn }): number {
-  const cores = navigator.hardwareConcurrency;
-  const [rows, columns] = chunk === 'rows' ? [Math.ceil(m / devices), n] : [m, Math.ceil(n / devices)];
-  const tiles = Math.ceil(rows / kernel.tile.m) * Math.ceil(columns / kernel.tile.n);
-  const rounds = Math.floor(tiles / stageTiles) * Math.ceil(stageTiles / cores) + Math.ceil((tiles % stageTiles) / cores);
-  return (rounds * cores) / tiles;
 }
 
 /** Of a few pairs: where so little is measured, the least of each side says more than a median, for other programs only add time. */

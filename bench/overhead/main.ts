@@ -118,7 +118,7 @@ async function scaling({ page }: Session, deadline: number, missing: string[]): 
     const budget = ((deadline - reserve - Date.now()) * weightOf(row)) / rest;
     // What is fastest at one number of devices is so at the others.
     const choices = plain.slice(0, row.devices === DEVICES[0] ? 3 : 2);
-    const job = { ...jobOf(row.devices, row.chunk), pairs: row.devices === DEVICES[0] ? PAIRS : 1, draws: row.devices === DEVICES[0] ? 30 : 1, deadline: Date.now() + budget, hardDeadline: deadline, candidates: row.devices === DEVICES[0] ? 5 : 2, looks: row.devices === DEVICES[0] ? 2 : 1 };
+    const job = { ...jobOf(row.devices, row.chunk), pairs: row.devices === DEVICES[0] ? PAIRS : 1, draws: row.devices === DEVICES[0] ? 30 : 1, deadline: Date.now() + budget, hardDeadline: deadline, candidates: row.devices === DEVICES[0] ? 5 : 1, looks: row.devices === DEVICES[0] ? 2 : 1 };
     const result = await within(`${row.devices} devices, chunks by ${row.chunk}`, missing, () => value(page.evaluate((of, plainOnes) => window.tilewireOverhead.scaling(of, plainOnes), job, choices), deadline));
     if (result !== null) rows.push(result);
   }

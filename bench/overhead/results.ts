@@ -103,7 +103,7 @@ export interface ScalingRow {
   readonly drainMs: number;
   readonly wholeMs: number;
   readonly straddling: Straddling;
-  /** All candidates: fused over plain parts of the best plain kernel, in the first units. */
+  /** All candidates: fused over plain parts of the best plain kernel, in the first units; empty where there was but one. */
   readonly candidates: readonly { readonly name: string; readonly ratio: number; readonly straddling: number }[];
   readonly hostMicrosecondsPerTrigger: number | null;
 }

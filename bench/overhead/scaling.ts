@@ -3,13 +3,12 @@ import { TilewireError } from '../../src/errors.ts';
 import { extraFlops } from '../../src/emulate/dispatches.ts';
 import { traitsOf } from '../../src/gpu/adapter.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
-import { chunkSizes } from '../../src/spec/chunks.ts';
-import { kernelNamed } from '../../src/spec/kernels.ts';
 import { resolveSpec } from '../../src/spec/resolve.ts';
 import { candidatesFor, nameOf, sizeOf, type BuiltIn } from './candidates.ts';
 import { drawnRuns, spreadOfDraws, withPrepared } from './drawn.ts';
 import { onFreshDevice } from './fresh.ts';
 import { breakdownOf, leastOverLeast, perTrigger, withWholes, type Say } from './fused.ts';
+import { likelyFused } from './likely.ts';
 import { pairedRun, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
 import type { ScalingRow, StagesRow, Straddling } from './results.ts';
@@ -26,7 +25,7 @@ export interface ScalingJob extends FusedJob {
   readonly deadline: number;
   /** Epoch milliseconds at which it must be done, or not be begun. */
   readonly hardDeadline: number;
-  /** Fused kernels and tiles to be compared at most. */
+  /** Fused kernels and tiles to be compared at most; of one, the likeliest, nothing is measured ahead. */
   readonly candidates: number;
   /** Devices on which those that are ahead are compared, at most. */
   readonly looks: number;
@@ -34,8 +33,6 @@ export interface ScalingJob extends FusedJob {
 
 /** Units of a run at most: where there are fewer devices, parts of a step. */
 const MOST_UNITS = 64;
-/** Rows or columns that tiles of the kernels are multiples of. */
-const LANES = 4;
 /** Units by which tiles are compared. */
 const FEW = 5;
 /** Up to so much slower than the best, a tile gets another look, on a device that compiles anew: compilations of one text differ by that. */
@@ -51,14 +48,18 @@ export async function plainRanking(gpu: Gpu, job: FusedJob, isTimeLeft: () => bo
 export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readonly BuiltIn[], say: Say): Promise<ScalingRow> {
   const started = Date.now();
   const budget = job.deadline - started;
-  const [fastest] = await plainRanking(gpu, job, () => true, plainChoices);
+  const plain = await plainRanking(gpu, job, () => true, plainChoices);
+  const [fastest] = plain;
   // A whole run, and one more in turn with its plain parts by two kernels; fused costs more than plain.
   const leastMs = 1.15 * fastest.ms * job.devices * 4;
   if (Date.now() + leastMs > job.hardDeadline) throw new TilewireError('TIMEOUT', 'no time for a run and its pairs', { actual: `${(leastMs / 1000).toFixed(0)} s`, limit: `${((job.hardDeadline - Date.now()) / 1000).toFixed(0)} s`, fix: 'give --minutes N, or --only scaling' });
-  const wanted = await fusedCandidates(gpu, job, [fastest.choice, ...plainChoices], job.candidates);
+  const likely = await likelyFused(job, plain, navigator.hardwareConcurrency);
+  // And what `run` would take.
+  const { kernel } = await resolveSpec(job, await traitsOf(gpu));
+  const wanted = [...new Map([...likely.slice(0, Math.max(1, job.candidates - 1)), kernel].map((choice) => [nameOf(choice), choice])).values()].slice(0, job.candidates);
   const looks = new Map<string, { readonly choice: BuiltIn; readonly ratios: number[]; readonly straddling: number }>();
   const isTimeLeft = (): boolean => Date.now() - started < 0.5 * budget && Date.now() + leastMs < job.hardDeadline;
-  for (let look = 0; look < job.looks; look++)
+  for (let look = 0; look < job.looks && wanted.length > 1; look++)
     for (const choice of wanted) {
       if (looks.size > 0 && !isTimeLeft()) break;
       const name = nameOf(choice);
@@ -67,7 +68,7 @@ export async function scalingRow(gpu: Gpu, job: ScalingJob, plainChoices: readon
       looks.set(name, { choice, straddling, ratios: [...(looks.get(name)?.ratios ?? []), ratio] });
     }
   const candidates = ranked(looks);
-  const best = looks.get(candidates[0].name)!;
+  const best = wanted.length > 1 ? looks.get(candidates[0].name)! : { choice: wanted[0] };
   const { whole, runs, units, areSteps, straddling, control } = await measured(gpu, job, best.choice, fastest.choice);
   const pairs = runs.flatMap((run) => run.pairs);
   const over = (kernel: number) => ({ unit, plainMs }: Pair): number => unit.ms / plainMs[kernel];
@@ -171,25 +172,6 @@ export async function stagesRow(gpu: Gpu, job: FusedJob, choice: BuiltIn, refere
     const { pairs } = await pairedRun(prepared, { mode: MODES[0], stages, plain, clock, units: steps, share: 1, phase: 0 });
     return { stagesPerStep: prepared.epochs / job.devices, stageTiles, ratio: spreadOf(pairs.map(({ unit, plainMs: [ms] }) => unit.ms / ms)) };
   });
-}
-
-/** What is worth being tried fused: what is fastest plain and that at half its height, tiles no wider than a chunk, what `run` would take. */
-async function fusedCandidates(gpu: Gpu, job: FusedJob, fast: readonly BuiltIn[], most: number): Promise<BuiltIn[]> {
-  const { kernel } = await resolveSpec(job, await traitsOf(gpu));
-  const [fastest, ...others] = fast;
-  const all = [fastest, withSides(fastest, { m: fastest.tile.m / 2 }), ...acrossTwo(job, fastest), kernel, ...others].filter(({ name, tile }) => kernelNamed(name)!.tileProblem(tile) === undefined);
-  return [...new Map(all.map((choice) => [nameOf(choice), choice])).values()].slice(0, most);
-}
-
-const withSides = (choice: BuiltIn, sides: Partial<BuiltIn['tile']>): BuiltIn => ({ ...choice, tile: { ...choice.tile, ...sides } });
-
-/** As deep as the fastest tile and no wider than a chunk, so that none reaches over more than two: as high as it is, and four times as high. */
-function acrossTwo({ m, n, devices, chunk }: FusedJob, fastest: BuiltIn): BuiltIn[] {
-  const least = Math.min(...chunkSizes(chunk === 'rows' ? m : n, devices).filter((size) => size > 0));
-  const [along, across] = chunk === 'rows' ? (['m', 'n'] as const) : (['n', 'm'] as const);
-  const width = Math.floor(least / LANES) * LANES;
-  if (width === 0 || width >= fastest.tile[along]) return [];
-  return [1, 4].map((times) => withSides(fastest, { [along]: width, [across]: times * fastest.tile[across] })).filter(({ tile }) => tile[across] <= (chunk === 'rows' ? n : m));
 }
 
 function straddlingOf({ plan, spec, memory }: Prepared): Straddling {

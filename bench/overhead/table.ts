@@ -75,7 +75,7 @@ function fusedLines({ shape, fused, plain, plainGflops, stagesPerStep, stageTile
 
 function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[]): string[] {
   return [
-    'how it grows: fused over plain parts at the tile with the best fused time; own: plain parts with that kernel and tile on the whole matrix, best: with the fastest plain kernel and tile.',
+    'how it grows: fused over plain parts at the tile with the best fused time (with few devices: at the one that is likeliest to have it); own: plain parts with that kernel and tile on the whole matrix, best: with the fastest plain kernel and tile.',
     '  Set-up and drain from one whole run each; at 64 devices some steps on each of several GPU devices that compile anew. straddle: tiles that store to more than one chunk; extra: FLOPs of those that run again',
     '  devices chunks   fused kernel and tile           own [95 %]              best [95 %]             pairs  GEMM   moved   idle   straddle    extra  µs/trigger',
     ...rows.flatMap((row) => {
@@ -87,7 +87,7 @@ function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[])
         ...(bar === null ? [] : [`          bar ≤ ${bar} (own): ${verdict(verdictOf(own, own.median, bar, control.failed), own)}, upper end ${own.upper.toFixed(3)}; ${controlText(control)}`]),
         ...(draws === null ? [] : [`          own by device, sorted: ${sorted(draws)}; the interval is of these`]),
         ...[own, best].filter(({ median }) => isQuirk(median)).map((of) => `          ${quirkText(of)}`),
-        `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
+        candidates.length === 0 ? '          the likeliest tile; no other was tried' : `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
       ];
     }),
     ...stages.map(({ stagesPerStep, stageTiles, ratio }) => `  8 devices, chunks by columns, ${stagesPerStep} stages per step (${stageTiles} tiles): ${spread(ratio)} of plain parts with the same kernel and tile, first steps only`),

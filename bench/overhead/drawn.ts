@@ -38,6 +38,8 @@ export interface Drawn<T> {
   /** By mode, of each device. */
   readonly runs: ReadonlyMap<TriggerMode, readonly PairedRun[]>;
   readonly wholes: ReadonlyMap<TriggerMode, readonly WholeRun[]>;
+  /** That a whole run has, of the length of those that were paired. */
+  readonly units: number;
   /** What was asked of the first device's run. */
   readonly facts: T;
 }
@@ -47,6 +49,7 @@ export async function drawnRuns<T>(job: FusedJob, choice: BuiltIn, plainChoices:
   const runs = new Map(modes.map((mode) => [mode, [] as PairedRun[]]));
   const wholes = new Map(modes.map((mode) => [mode, [] as WholeRun[]]));
   let facts: { readonly of: T } | undefined;
+  let units = 0;
   let lastMs = 0;
   for (let draw = 0; draw === 0 || isTimeLeft(draw, lastMs); draw++) {
     const started = Date.now();
@@ -64,6 +67,7 @@ export async function drawnRuns<T>(job: FusedJob, choice: BuiltIn, plainChoices:
           // Where tiles over many chunks make few steps, and so few units, again.
           for (let again = 0; again === 0 || again < Math.round(steps / all[0].pairs.length); again++)
             all.push(await pairedRun(prepared, { mode, stages, plain, clock, units: steps, share: 1, phase: ((draw + again) % 2) as 0 | 1 }));
+          units = (all[0].pairs.length * prepared.epochs) / stages;
           const sum = (of: (run: PairedRun) => number): number => all.reduce((total, run) => total + of(run), 0);
           runs.get(mode)!.push({
             pairs: all.flatMap(({ pairs }) => pairs),
@@ -78,7 +82,7 @@ export async function drawnRuns<T>(job: FusedJob, choice: BuiltIn, plainChoices:
     );
     lastMs = Date.now() - started;
   }
-  return { runs, wholes, facts: facts!.of };
+  return { runs, wholes, units, facts: facts!.of };
 }
 
 /** Of each device the median of what `of` says of its pairs; median and interval of these, and how many pairs there were. */

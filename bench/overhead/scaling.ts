@@ -12,7 +12,7 @@ import { likelyFused } from './likely.ts';
 import { pairedRun, timedWhole, type FusedJob, type Pair, type PairedRun } from './paired.ts';
 import { MODES, type Prepared } from './prepared.ts';
 import type { ScalingRow, StagesRow, Straddling } from './results.ts';
-import { controlled, isOff, median, spreadOf, type Control, type Spread } from './statistics.ts';
+import { controlled, median, spreadOf, type Control, type Spread } from './statistics.ts';
 import { tournament, type Ranked } from './tournament.ts';
 import { unitsOf, type WholeRun } from './units.ts';
 
@@ -149,16 +149,23 @@ async function measured(gpu: Gpu, job: ScalingJob, choice: BuiltIn, reference: B
       );
       return { whole, runs: value.runs, units, areSteps, straddling: straddlingOf(prepared), control };
     });
-  const pairsOf = (draws: number): number => draws * Math.min(STEPS_OF_A_DRAW, job.devices);
-  const { runs: byMode, wholes, facts } = await drawnRuns(job, choice, plainChoices, {
-    modes: [MODES[0]],
-    steps: Math.min(STEPS_OF_A_DRAW, job.devices),
-    wholeRuns: 1,
-    isTimeLeft: (draws, lastMs) => draws < job.draws && Date.now() + lastMs < (pairsOf(draws) < job.pairs ? job.hardDeadline : job.deadline),
-  }, (prepared) => ({ units: job.devices, areSteps: unitsOf(prepared.plan, job.devices).areSteps, straddling: straddlingOf(prepared) }));
-  const runs = byMode.get(MODES[0])!;
-  const controlRatio = median(runs.flatMap((run) => run.control));
-  return { ...facts, whole: wholes.get(MODES[0])![0], runs, control: { median: controlRatio, failed: isOff(controlRatio) } };
+  const steps = Math.min(STEPS_OF_A_DRAW, job.devices);
+  let tookMs = 0;
+  const { value, control } = await controlled(
+    async () => {
+      const begun = Date.now();
+      const found = await drawnRuns(job, choice, plainChoices, {
+        modes: [MODES[0]],
+        steps,
+        wholeRuns: 1,
+        isTimeLeft: (draws, lastMs) => draws < job.draws && Date.now() + lastMs < (draws * steps < job.pairs ? job.hardDeadline : job.deadline),
+      }, (prepared) => ({ areSteps: unitsOf(prepared.plan, job.devices).areSteps, straddling: straddlingOf(prepared) }));
+      tookMs = Date.now() - begun;
+      return { ...found, control: median([...found.runs.values()].flat().flatMap((run) => run.control)) };
+    },
+    () => Date.now() + tookMs < job.hardDeadline,
+  );
+  return { ...value.facts, units: value.units, whole: value.wholes.get(MODES[0])![0], runs: value.runs.get(MODES[0])!, control };
 }
 
 /** Fused over plain parts by stages per step, in the first steps of a run. */

@@ -85,7 +85,7 @@ function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[])
       return [
         `  ${String(devices).padStart(7)} ${chunk.padEnd(8)} ${row.fused.padEnd(30)} ${interval(own).padEnd(23)} ${interval(best).padEnd(23)} ${String(row.pairs).padStart(5)}  ${gemm.toFixed(3)}  ${moved === null ? '  –  ' : moved.toFixed(2).padStart(5)}  ${percent(idle).padStart(6)}  ${`${straddling.tiles}/${straddling.of}`.padStart(9)}  ${percent(straddling.extraFlops).padStart(6)}  ${row.hostMicrosecondsPerTrigger?.toFixed(1) ?? '–'}`,
         ...(bar === null ? [] : [`          bar ≤ ${bar} (own): ${verdict(verdictOf(own, own.median, bar, control.failed), own)}, upper end ${own.upper.toFixed(3)}; ${controlText(control)}`]),
-        ...(draws === null ? [] : [`          own by device, sorted: ${sorted(draws)}; the interval is of these`]),
+        ...(draws === null ? [] : [`          own in the units, by device, sorted: ${sorted(draws)}; the interval is of these. To them come set-up ${row.setUpMs.toFixed(0)} and drain ${row.drainMs.toFixed(0)} ms of a whole run of ${row.wholeMs.toFixed(0)} ms`]),
         ...[own, best].filter(({ median }) => isQuirk(median)).map((of) => `          ${quirkText(of)}`),
         candidates.length === 0 ? '          the likeliest tile; no other was tried' : `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
       ];

@@ -23,10 +23,15 @@ export interface TimedGroup extends Group {
 }
 
 export interface Reading {
-  /** Counters in the order of the frame's ranges, all of their words. */
+  /** Those that were asked for, in the order of the frame's ranges, all of their words. They lie where they arrived, until it is released. */
   readonly counters: Uint32Array;
   readonly groups: readonly TimedGroup[];
+  /** Before the frame is submitted again. */
+  readonly release: () => void;
 }
+
+/** Of what is mapped, bytes. */
+const MAP_ALIGNMENT = 8;
 
 /** A range and where in the destination it is copied, bytes. */
 export type Copy = Range & { readonly to: number };
@@ -53,7 +58,6 @@ export class Frame {
   readonly #staging: GPUBuffer;
   readonly #timesAt: number;
   readonly #counters: readonly Copy[];
-  readonly #counterBytes: number;
   #encoder: GPUCommandEncoder | undefined;
   #pass: GPUComputePassEncoder | undefined;
   #groups: Group[] = [];
@@ -68,9 +72,8 @@ export class Frame {
     passes: number,
   ) {
     this.#timer = new PassTimer(gpu, arena, label, passes);
-    this.#counters = merged(packed(counters));
-    this.#counterBytes = counters.reduce((sum, { size }) => sum + size, 0);
-    this.#timesAt = Math.ceil(this.#counterBytes / 8) * 8;
+    this.#counters = packed(counters);
+    this.#timesAt = Math.ceil(counters.reduce((sum, { size }) => sum + size, 0) / 8) * 8;
     this.#staging = arena.buffer(`${label} staging`, this.#timesAt + this.#timer.bytes, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ);
   }
 
@@ -92,8 +95,8 @@ export class Frame {
     for (const { buffer, offset, size, to } of merged(copies)) this.#encoder.copyBufferToBuffer(buffer, offset, destination, to, size);
   }
 
-  /** Submits what was encoded; null when nothing was. */
-  submit(): Promise<Reading> | null {
+  /** Submits what was encoded; null when nothing was. @param first of the counters' ranges that may have changed: it and those behind it are read */
+  submit(first = 0): Promise<Reading> | null {
     const encoder = this.#encoder;
     if (encoder === undefined) return null;
     const groups = this.#groups;
@@ -101,23 +104,26 @@ export class Frame {
     this.#pass = undefined;
     this.#encoder = undefined;
     this.#groups = [];
-    for (const { buffer, offset, size, to } of this.#counters) encoder.copyBufferToBuffer(buffer, offset, this.#staging, to, size);
+    const read = this.#counters.slice(first);
+    for (const { buffer, offset, size, to } of merged(read)) encoder.copyBufferToBuffer(buffer, offset, this.#staging, to, size);
     this.#timer.resolve(encoder, this.#staging, this.#timesAt);
     this.gpu.device.queue.submit([encoder.finish()]);
     this.arrived = false;
-    const reading = this.#read(groups);
+    const reading = this.#read(groups, read);
     // Whoever awaits it is told; a run that has failed meanwhile awaits nothing.
     reading.catch(() => {});
     return reading;
   }
 
-  async #read(groups: readonly Group[]): Promise<Reading> {
-    await this.gpu.wait(this.#staging.mapAsync(GPUMapMode.READ));
-    const bytes = this.#staging.getMappedRange().slice(0);
-    this.#staging.unmap();
+  async #read(groups: readonly Group[], read: readonly Copy[]): Promise<Reading> {
+    const from = Math.floor((read[0]?.to ?? this.#timesAt) / MAP_ALIGNMENT) * MAP_ALIGNMENT;
+    const size = this.#staging.size - from;
+    await this.gpu.wait(this.#staging.mapAsync(GPUMapMode.READ, from, size));
+    const bytes = this.#staging.getMappedRange(from, size);
     this.arrived = true;
-    const intervals = this.#timer.read(bytes, this.#timesAt, groups.length);
-    return { counters: new Uint32Array(bytes, 0, this.#counterBytes / 4), groups: groups.map((group, at) => ({ ...group, interval: intervals[at] })) };
+    const intervals = this.#timer.read(bytes, this.#timesAt - from, groups.length);
+    const words = read.reduce((sum, range) => sum + range.size, 0) / 4;
+    return { counters: new Uint32Array(bytes, (read[0]?.to ?? from) - from, words), groups: groups.map((group, at) => ({ ...group, interval: intervals[at] })), release: () => this.#staging.unmap() };
   }
 
   destroy(): void {

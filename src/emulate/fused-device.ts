@@ -44,7 +44,10 @@ export async function runOnDevice(input: FusedInput): Promise<FusedRun> {
   const take = async (epoch: number): Promise<void> => {
     const reading = await readings[epoch];
     readings[epoch] = null;
-    if (reading !== null && reading !== undefined) groups.push(...reading.groups);
+    if (reading !== null && reading !== undefined) {
+      groups.push(...reading.groups);
+      reading.release();
+    }
     stagesDone += stages[epoch];
     progress(stagesDone, stagesInAll);
   };

@@ -4,9 +4,19 @@ import type { EventLog } from '../events/log.ts';
 import { chunkOfBlock, piecesOfBlock, routeOf, thresholdOf, updatesOf, type Plan } from '../plan/plan.ts';
 import { pieceName, Tracker, type TrackerOutput } from '../tracker/tracker.ts';
 
+interface Landing {
+  readonly device: number;
+  readonly from: number;
+  readonly via: 'local' | 'remote' | 'dma';
+}
+
 export class Watch {
   /** GEMM counters of all devices, then near-memory counters of all devices: what was last read. */
   readonly #last: Uint32Array;
+  /** By writer and chunk. */
+  readonly #landings: readonly (readonly Landing[])[];
+  /** What an update led to; empty between updates. */
+  readonly #output: TrackerOutput = { completed: [], ready: [] };
 
   constructor(
     readonly plan: Plan,
@@ -14,6 +24,7 @@ export class Watch {
     readonly log: EventLog,
   ) {
     this.#last = new Uint32Array(2 * plan.devices * this.#pieces);
+    this.#landings = Array.from({ length: 2 * plan.devices }, (_, writer) => plan.tiling.chunks.map((_of, chunk) => this.#landing(writer, chunk)));
   }
 
   get #pieces(): number {
@@ -22,21 +33,23 @@ export class Watch {
 
   /**
    * Tells the trackers what landed in this epoch; calls back for each block that became ready.
-   * @param counters those of each writer from a multiple of as many words
+   * @param counters of all writers, or of the near-memory units alone: those of each writer from a multiple of `words`
    */
-  read(epoch: number, counters: Uint32Array, ready: (device: number, block: number) => void): void {
+  read(epoch: number, counters: Uint32Array, words: number, ready: (device: number, block: number) => void): void {
+    const last = this.#last;
     const pieces = this.#pieces;
     const writers = 2 * this.plan.devices;
-    const words = counters.length / writers;
-    for (let writer = 0; writer < writers; writer++)
+    const first = writers - counters.length / words;
+    for (let writer = first; writer < writers; writer++) {
+      const [now, before] = [(writer - first) * words, writer * pieces];
       for (let piece = 0; piece < pieces; piece++) {
-        const at = writer * pieces + piece;
-        const count = counters[writer * words + piece];
-        const elements = count - this.#last[at];
+        const count = counters[now + piece];
+        const elements = count - last[before + piece];
         if (elements === 0) continue;
-        this.#last[at] = count;
+        last[before + piece] = count;
         this.#land(epoch, writer, piece, elements, ready);
       }
+    }
   }
 
   /** The same where it is known what landed: elements by `writer · pieces + piece`, in that order. */
@@ -51,21 +64,23 @@ export class Watch {
 
   #land(epoch: number, writer: number, piece: number, elements: number, ready: (device: number, block: number) => void): void {
     const { log } = this;
-    const { device, from, via } = this.#landing(writer, piece);
+    const { tiling } = this.plan;
+    const { device, from, via } = this.#landings[writer][tiling.partChunk[Math.floor(piece / tiling.wavefronts)]];
     log.add('landed', epoch, device, piece, from, elements, via);
-    const output: TrackerOutput = { completed: [], ready: [] };
+    const output = this.#output;
     this.trackers[device].update(piece, elements, output);
     for (const completed of output.completed) log.add('complete', epoch, device, completed);
     for (const block of output.ready) {
       log.add('trigger', epoch, device, block);
       ready(device, block);
     }
+    output.completed.length = 0;
+    output.ready.length = 0;
   }
 
-  /** In whose memory a writer's update of a piece landed, and whose it was. */
-  #landing(writer: number, piece: number): { device: number; from: number; via: 'local' | 'remote' | 'dma' } {
+  /** In whose memory a writer's updates of a chunk land, and whose they are. */
+  #landing(writer: number, chunk: number): Landing {
     const { plan } = this;
-    const chunk = plan.tiling.partChunk[Math.floor(piece / plan.tiling.wavefronts)];
     if (writer < plan.devices) {
       const device = routeOf(plan, writer, chunk).storeTo;
       return { device, from: writer, via: device === writer ? 'local' : 'remote' };

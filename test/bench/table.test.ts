@@ -65,7 +65,7 @@ test('64 devices have their bars, and what straddlers cost is told', () => {
   expect(text.filter((line) => line.includes('bar ≤'))).toEqual([expect.stringMatching(/≤ 1\.2 \(own\): not met/), expect.stringMatching(/≤ 1\.4 \(own\): met/)]);
   expect(text.join('\n')).toMatch(/64\/128 .*\n.*\n.*\n.*without straddlers gemm-register 4x28x2 1\.900/);
   expect(text.join('\n')).toContain('8 stages per step (19 tiles)');
-  expect(text.join('\n')).toContain('own by device, sorted: 1.160 1.260; ');
+  expect(text.join('\n')).toContain('own in the units, by device, sorted: 1.160 1.260; ');
   expect(text.at(-1)).toBe('not measured: 2 devices: no time left');
 });
 

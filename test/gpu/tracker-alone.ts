@@ -64,13 +64,13 @@ export async function trackerAlone(gpu: Gpu, arena: Arena, spec: Spec, seed: num
     shown.push(counters);
     [...memory.gemmCounters, ...memory.nmcCounters].forEach(({ buffer, offset }, writer) => gpu.device.queue.writeBuffer(buffer, offset, counters, writer * tiling.parts * tiling.wavefronts, tiling.parts * tiling.wavefronts));
     tracker.look(frame, { kind: 'tracker', device: -1, epoch, bytes: 0, flops: 0 });
-    await frame.submit();
-    if (epoch >= spec.lag) watch.read(epoch - spec.lag, shown[epoch - spec.lag], (device, block) => (host.set(`${device}.${block}`, { seen: epoch - spec.lag, sent: -1, landing: -1 }), timetable.ready(device, block)));
+    (await frame.submit())?.release();
+    if (epoch >= spec.lag) watch.read(epoch - spec.lag, shown[epoch - spec.lag], tiling.parts * tiling.wavefronts, (device, block) => (host.set(`${device}.${block}`, { seen: epoch - spec.lag, sent: -1, landing: -1 }), timetable.ready(device, block)));
     send(epoch);
   }
   // The GPU has seen the last `lag` epochs already, and settled what the next one sends.
   for (let epoch = epochs; epoch < epochs + spec.lag; epoch++) {
-    watch.read(epoch - spec.lag, shown[epoch - spec.lag], (device, block) => (host.set(`${device}.${block}`, { seen: epoch - spec.lag, sent: -1, landing: -1 }), timetable.ready(device, block)));
+    watch.read(epoch - spec.lag, shown[epoch - spec.lag], tiling.parts * tiling.wavefronts, (device, block) => (host.set(`${device}.${block}`, { seen: epoch - spec.lag, sent: -1, landing: -1 }), timetable.ready(device, block)));
     if (epoch === epochs) send(epoch);
   }
   frame.destroy();

@@ -109,7 +109,7 @@ async function trackedSlice(gpu: Gpu, arena: Arena, gemm: Gemm, { axis, variant,
   // As a run has them.
   const chunks = ranges(arena, 'chunks', rectangles.map(({ rows, columns }, slot) => ({ label: `chunk ${slot}`, bytes: rows * columns * 4 })));
   const memories = new Set(chunks.map(({ buffer }) => buffer));
-  const joint = areTogether(gpu);
+  const joint = areTogether(gpu) && memories.size === 1;
   const { kernel, entry, slots } = await gemm.tracked(axis, { ...variant, joint, where: variant.slots > 1 ? 'ordered' : 'one' });
   const records = new RecordBuffer(4);
   tiles.forEach((workgroup, at) => {

@@ -47,8 +47,8 @@ test('where no GEMM stored, the near-memory units’ counters alone tell the sam
       expect(half.trackers.map(({ landed }) => [...landed])).toEqual(whole.trackers.map(({ landed }) => [...landed]));
       expect(whole.log.length).toBeGreaterThan(0);
       // An event names what its update is: nothing of the one before is left.
-      const triggers = [...whole.log.of('trigger')].length;
-      expect(triggers).toBe(whole.ready.length);
+      expect([...whole.log.of('trigger')].map(({ time, device, subject }) => `${time}: ${device} ${subject}`)).toEqual(whole.ready);
+      expect(new Set(whole.ready.map((of) => of.split(': ')[1])).size).toBe(whole.ready.length);
       expect(new Set([...whole.log.of('complete')].map(({ device, subject }) => `${device} ${subject}`)).size).toBe([...whole.log.of('complete')].length);
     }),
   );

@@ -90,7 +90,7 @@ function scalingLines(rows: readonly ScalingRow[], stages: readonly StagesRow[])
         candidates.length === 0 ? '          the likeliest tile; no other was tried' : `          candidates, over the best plain parts: ${candidates.map(({ name, ratio, straddling: share }) => `${name} ${ratio.toFixed(3)} (${percent(share)} straddle)`).join(', ')}${straddling.tiles === 0 ? '' : `; without straddlers ${whole === undefined ? 'none was tried' : `${whole.name} ${whole.ratio.toFixed(3)}`}`}`,
       ];
     }),
-    ...stages.map(({ stagesPerStep, stageTiles, ratio }) => `  8 devices, chunks by columns, ${stagesPerStep} stages per step (${stageTiles} tiles): ${spread(ratio)} of plain parts with the same kernel and tile, first steps only`),
+    ...stages.map(({ stagesPerStep, stageTiles, ratio }) => `  8 devices, chunks by columns, ${Number(stagesPerStep.toFixed(1))} stages per step (${stageTiles} tiles): ${spread(ratio)} of plain parts with the same kernel and tile, first steps only`),
     '',
   ];
 }

@@ -88,6 +88,12 @@ gpuTest('scaling: chunks that tiles straddle, and a tile chosen by its fused tim
   // Fewer devices than the steps that are looked at.
   expect(drawn).toMatchObject({ pairs: 3 * 8, units: 8 });
   expect(drawn.own.lower).toBeLessThanOrEqual(drawn.own.upper);
+  // A tile over all chunks makes one step: few units, so the run is paired again; a whole run has no more of them than that.
+  const wide = { ...plain[0]!, name: 'gemm-register', tile: { m: shape.m, n: 16, k: 2 } };
+  const few = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), { ...job, devices: 8, chunk: 'rows' as const, pairs: 1, draws: 2, candidates: 1, looks: 1, deadline: soon(), hardDeadline: soon() }, [wide]));
+  expect(few.straddling).toMatchObject({ mostChunks: 8 });
+  expect(few.units).toBeLessThanOrEqual(4);
+  expect(few.pairs).toBe(2 * few.units * Math.round(8 / few.units));
   // Where the fused run takes the fastest plain tile, both are held against the same plain parts.
   const alone = { ...job, pairs: 1, draws: 1, candidates: 1, looks: 1, deadline: soon(), hardDeadline: soon() };
   const first = valueOf(await page.evaluate((of, choices) => window.tilewireOverhead.scaling(of, choices), alone, plain.slice(0, 1)));
